@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Flat fp32 vectors, dealt out to the threads in blocks (formulas: ref_flat.c). */
+#include <math.h>
+
+#include "device/cpu.h"
+
+enum { BLOCK = 16384, SUM_PARTS = 1024 };
+
+static int64_t blocks_of(int64_t n)
+{
+    return (n + BLOCK - 1) / BLOCK;
+}
+
+static int64_t block_length(int64_t n, int64_t block)
+{
+    return n - block * BLOCK < BLOCK ? n - block * BLOCK : BLOCK;
+}
+
+/* The factor that brings the gradient's norm down to the limit. */
+static double clip_factor(const double *grad_sumsq, double clip)
+{
+    return clip > 0 ? fmin(1, clip / (sqrt(*grad_sumsq) + 1e-6)) : 1;
+}
+
+static struct optimizer_step step_of(const struct adam_args *a, const double *grad_sumsq)
+{
+    return (struct optimizer_step){
+        .gradient_factor = (float)clip_factor(grad_sumsq, a->clip),
+        .beta1 = (float)a->beta1,
+        .rest1 = (float)(1 - a->beta1),
+        .beta2 = (float)a->beta2,
+        .rest2 = (float)(1 - a->beta2),
+        .shrink = (float)(1 - a->lr * a->weight_decay),
+        .rate = (float)a->lr,
+    };
+}
+
+void cpu_adam(struct device *d, int64_t n, float *p, float *m, float *v, const float *g,
+              const double *grad_sumsq, const struct adam_args *a)
+{
+    const struct simd_flat *simd = cpu_of(d)->flat;
+    struct optimizer_step s = step_of(a, grad_sumsq);
+    double correct_m = 1 - pow(a->beta1, (double)a->step);
+    double correct_v = sqrt(1 - pow(a->beta2, (double)a->step));
+    s.rate = (float)(a->lr * correct_v / correct_m);
+    s.epsilon = (float)(a->epsilon * correct_v);
+    if (!a->decoupled) {
+        s.l2 = (float)a->weight_decay;
+        s.shrink = 1;
+    }
+#pragma omp parallel for num_threads(d->threads) schedule(static)
+    for (int64_t b = 0; b < blocks_of(n); b++)
+        simd->adam(block_length(n, b), &s, p + b * BLOCK, m + b * BLOCK, v + b * BLOCK,
+                   g + b * BLOCK);
+}
+
+void cpu_lion(struct device *d, int64_t n, float *p, float *m, const float *g,
+              const double *grad_sumsq, const struct adam_args *a)
+{
+    const struct simd_flat *simd = cpu_of(d)->flat;
+    struct optimizer_step s = step_of(a, grad_sumsq);
+#pragma omp parallel for num_threads(d->threads) schedule(static)
+    for (int64_t b = 0; b < blocks_of(n); b++)
+        simd->lion(block_length(n, b), &s, p + b * BLOCK, m + b * BLOCK, g + b * BLOCK);
+}
+
+void cpu_axpby(struct device *d, int64_t n, double a, const float *x, double b, float *y)
+{
+    const struct simd_flat *simd = cpu_of(d)->flat;
+#pragma omp parallel for num_threads(d->threads) schedule(static)
+    for (int64_t block = 0; block < blocks_of(n); block++)
+        simd->axpby(block_length(n, block), (float)a, x + block * BLOCK, (float)b,
+                    y + block * BLOCK);
+}
+
+void cpu_ema(struct device *d, int64_t n, float *average, const float *p, double decay)
+{
+    cpu_axpby(d, n, 1 - decay, p, decay, average);
+}
+
+/* Parts by n alone, summed in order: the same value for any number of threads. */
+void cpu_sum_squares(struct device *d, int64_t n, const float *x, double *result)
+{
+    const struct simd_flat *simd = cpu_of(d)->flat;
+    double part[SUM_PARTS] = {0}, total = 0;
+    int64_t length = (n + SUM_PARTS - 1) / SUM_PARTS;
+    if (length < 1024)
+        length = 1024;
+#pragma omp parallel for num_threads(d->threads) schedule(static)
+    for (int i = 0; i < SUM_PARTS; i++) {
+        int64_t first = i * length, rest = n - first;
+        if (rest > 0)
+            part[i] = simd->sum_squares(rest < length ? rest : length, x + first);
+    }
+    for (int i = 0; i < SUM_PARTS; i++)
+        total += part[i];
+    *result = total;
+}
+
+void cpu_add_normal(struct device *d, int n, int64_t per_sample, double sigma, uint64_t seed,
+                    int stream, uint32_t step, int64_t first_sample, float *x)
+{
+    const struct simd_flat *simd = cpu_of(d)->flat;
+    int64_t blocks = blocks_of(per_sample);
+#pragma omp parallel for collapse(2) num_threads(d->threads) schedule(static)
+    for (int i = 0; i < n; i++)
+        for (int64_t b = 0; b < blocks; b++)
+            simd->add_normal(block_length(per_sample, b), (float)sigma, seed, stream,
+                             (uint64_t)(first_sample + i), step, b * BLOCK,
+                             x + i * per_sample + b * BLOCK);
+}
+
+void cpu_cast(struct device *d, int64_t n, enum dtype from, const void *x, enum dtype to, void *y)
+{
+    const struct simd_flat *simd = cpu_of(d)->flat;
+    int64_t from_bytes = (int64_t)dtype_bytes(from), to_bytes = (int64_t)dtype_bytes(to);
+#pragma omp parallel for num_threads(d->threads) schedule(static)
+    for (int64_t b = 0; b < blocks_of(n); b++)
+        simd->cast(block_length(n, b), from, (const char *)x + b * BLOCK * from_bytes, to,
+                   (char *)y + b * BLOCK * to_bytes);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * device: one typed table of operations; `ref` (plain loops, the oracle), `cpu` (OpenMP, SIMD, oneDNN) and `cuda`
+ * implement it and pass the same tests.
+ *
+ * Pointers named x, y, w, ... are device memory unless said. Operations are asynchronous in issue order; only
+ * download, sync and the calls that return a number to the host wait. Weight gradients accumulate (+=), activation
+ * gradients overwrite unless `accumulate` is set. Nothing allocates after the *_create calls. Activations are NHWC in
+ * fp32 or bf16; parameters, their gradients, moments and EMA are fp32; statistics, softmax and losses are computed in
+ * fp32 (ref: in double). Running out of memory or a library's failure ends the job (die).
+ *
+ * ref rounds a stored result once, to its own type, after everything that the operation adds to it (bias, residual,
+ * `accumulate`); the others may round once more on the way. Outputs do not overlap inputs unless said. Counts may be 0.
+ * An operation gives the same bits again for the same inputs and thread count, and touches nothing beyond the shape. */
+#pragma once
+#include "device/adr_plan.h"
+#include "device/tensor.h"
+
+struct device;
+struct conv; /* a planned convolution; made by conv_create, owned by the caller */
+struct adr;  /* a planned forward process; made by adr_create, owned by the caller */
+
+struct conv_shape {
+    int n, h, w, c_in, c_out; /* input size */
+    int kernel, stride;       /* square kernel, 1 or 3 (others allowed), padding = kernel/2 */
+    enum dtype type;          /* of x, y, dx, dy; weights and bias are fp32 masters */
+    int backward;             /* also plan the backward passes */
+};
+static inline int conv_out(int size, int kernel, int stride)
+{
+    return (size + 2 * (kernel / 2) - kernel) / stride + 1;
+}
+
+struct norm_shape {
+    int n, hw, c, groups; /* images, pixels, channels */
+    enum dtype type;
+    int silu;    /* apply SiLU after the affine map */
+    double eps;  /* 1e-5 */
+};
+struct attention_shape {
+    int n, t, c, heads; /* images, tokens (pixels), channels, heads; head dimension c/heads */
+    enum dtype type;
+};
+struct adam_args {
+    double lr, beta1, beta2, epsilon, weight_decay;
+    int decoupled;     /* 0: Adam with L2 (g += wd*p), 1: AdamW */
+    int64_t step;      /* 1, 2, ... for the bias correction */
+    double clip;       /* gradient norm limit, 0 = none; the factor is min(1, clip/(norm + 1e-6)) */
+};
+
+struct device_ops {
+    /* memory */
+    void *(*alloc)(struct device *d, size_t bytes); /* 64-byte aligned, contents undefined; bytes 0 gives NULL */
+    void (*free)(struct device *d, void *p);
+    void (*upload)(struct device *d, void *dst, const void *host, size_t bytes);
+    void (*download)(struct device *d, void *host, const void *src, size_t bytes);
+    void (*copy)(struct device *d, void *dst, const void *src, size_t bytes);
+    void (*zero)(struct device *d, void *dst, size_t bytes);
+    void (*sync)(struct device *d);
+    void *(*host_alloc)(struct device *d, size_t bytes); /* page-locked where that helps */
+    void (*host_free)(struct device *d, void *p);
+
+    /* forward process. keys (host): velocity key of each image, the global image index (or its realisation).
+     * adr_run corrupts n <= max_images images u0 [n,L,L,C] from level 0 through the largest captured level and writes
+     * u [slots,L,L,C] = u_k and, unless NULL, delta [slots,L,L,C] = u_{k-1} - u_k. An image's result does not depend
+     * on which other images are in the call. */
+    struct adr *(*adr_create)(struct device *d, const struct adr_plan *plan, int max_images); /* plan borrowed */
+    void (*adr_destroy)(struct device *d, struct adr *a);
+    void (*adr_run)(struct device *d, struct adr *a, int n, const uint64_t *keys, const float *u0, int captures,
+                    const struct adr_capture *capture, float *u, float *delta, struct adr_stats *stats);
+    /* The velocity held at lattice step `step` (0-based) of level `level`, lattice units: v [n,2,L,L] = v_x, v_y. */
+    void (*adr_velocity)(struct device *d, struct adr *a, int n, const uint64_t *keys, int level, int step, float *v);
+
+    /* convolution, zero padding: y = conv(x, w) + bias (+ residual); bias, residual and dbias may be NULL, residual
+     * may be y itself. conv_weights takes w [c_out,k,k,c_in] fp32, rounds a copy to the plan's type and must be called
+     * again whenever w changed. dw [c_out,k,k,c_in] and dbias [c_out] fp32 += . */
+    struct conv *(*conv_create)(struct device *d, const struct conv_shape *s);
+    void (*conv_destroy)(struct device *d, struct conv *c);
+    void (*conv_weights)(struct device *d, struct conv *c, const float *w);
+    void (*conv_forward)(struct device *d, struct conv *c, const void *x, const float *bias, const void *residual, void *y);
+    void (*conv_backward_data)(struct device *d, struct conv *c, const void *dy, void *dx, int accumulate);
+    void (*conv_backward_weights)(struct device *d, struct conv *c, const void *x, const void *dy, float *dw, float *dbias);
+
+    /* group norm of (x + shift) with an affine map, then SiLU if asked: y = silu(gamma*(x+shift-mean)*rstd + beta).
+     * shift [n,c] fp32 or NULL (the time embedding); stats [n,groups,2] fp32 = mean, rstd, written forward, read back.
+     * A group is c/groups neighbouring channels of one image; its variance is the mean squared deviation from its mean,
+     * rstd = 1/sqrt(variance + eps). Variance must survive a mean far from zero: two passes, or sums about a value near
+     * the mean, not E[z^2] - E[z]^2 in fp32. dgamma, dbeta += ; dx includes the gradient through mean and rstd;
+     * dshift [n,c] = its sum over the pixels, before rounding and without what `accumulate` adds to. */
+    void (*norm_forward)(struct device *d, const struct norm_shape *s, const void *x, const float *shift, const float *gamma,
+                         const float *beta, void *y, float *stats);
+    void (*norm_backward)(struct device *d, const struct norm_shape *s, const void *x, const float *shift,
+                          const float *gamma, const float *beta, const float *stats, const void *dy, void *dx,
+                          int accumulate, float *dgamma, float *dbeta, float *dshift); /* dshift overwritten, or NULL */
+
+    void (*silu_forward)(struct device *d, int64_t n, const float *x, float *y);
+    void (*silu_backward)(struct device *d, int64_t n, const float *x, const float *dy, float *dx, int accumulate);
+    /* y [n,dim] = cos(k f_i), i < dim/2, then sin(k f_i), f_i = 10000^(-i/(dim/2)); level k [n] int32; dim even. */
+    void (*embed)(struct device *d, int n, int dim, const int32_t *level, float *y);
+    /* nearest, twice the size: x [n,h,w,c] -> y [n,2h,2w,c]; backward sums the four. */
+    void (*upsample_forward)(struct device *d, int n, int h, int w, int c, enum dtype type, const void *x, void *y);
+    void (*upsample_backward)(struct device *d, int n, int h, int w, int c, enum dtype type, const void *dy, void *dx, int accumulate);
+    /* y [rows, ca+cb] = a [rows,ca] beside b [rows,cb]; rows = n*h*w. */
+    void (*concat_forward)(struct device *d, int64_t rows, int ca, int cb, enum dtype type, const void *a, const void *b, void *y);
+    void (*concat_backward)(struct device *d, int64_t rows, int ca, int cb, enum dtype type, const void *dy, void *da,
+                            int accumulate_a, void *db, int accumulate_b);
+    void (*add)(struct device *d, int64_t n, enum dtype type, const void *x, void *y); /* y += x */
+    /* qkv [n,t,3c] = q | k | v, each split into heads; scores scaled by 1/sqrt(c/heads); probs [n,heads,t,t] of `type`
+     * is kept for the backward pass; out [n,t,c]. Head h has the numbers h*c/heads and following of each of q, k, v and
+     * out. With bf16 the products with v and the backward pass may use probs as stored or before rounding. dqkv
+     * overwritten. */
+    void (*attention_forward)(struct device *d, const struct attention_shape *s, const void *qkv, void *probs, void *out);
+    void (*attention_backward)(struct device *d, const struct attention_shape *s, const void *qkv, const void *probs,
+                               const void *dout, void *dqkv);
+    /* in place x <- x / (1 - p) where kept, else 0; element e of sample i is kept where rng_uniform(word e%4 of the
+     * draw (seed, RNG_DROPOUT, first_sample + i + ((uint64_t)layer << 32), step, e/4)) >= (float)p, so the backward
+     * pass is the same call on the gradient. x [n, per_sample]; first_sample + n <= 2^32, layer < 2^24, 0 <= p < 1. */
+    void (*dropout)(struct device *d, int n, int64_t per_sample, enum dtype type, double p, uint64_t seed, int layer,
+                    uint32_t step, int64_t first_sample, void *x);
+    /* loss [n] = sum over the sample of (pred - target)^2; dpred = 2 scale (pred - target), unless NULL. */
+    void (*squared_error)(struct device *d, int n, int64_t per_sample, const float *pred, const float *target, double scale,
+                          float *loss, float *dpred);
+
+    /* flat vectors, fp32. The gradient is first scaled by the clip factor, then weight decay comes in. Adam is
+     * PyTorch's (torch.optim.Adam, AdamW): epsilon beside sqrt(v/(1-beta2^step)); Lion's decay is always decoupled,
+     * sign(0) = 0. grad_sumsq is sum_squares of the whole gradient, not of the range that the call updates. */
+    void (*adam)(struct device *d, int64_t n, float *p, float *m, float *v, const float *g, const double *grad_sumsq,
+                 const struct adam_args *a); /* grad_sumsq: device pointer for clip, may be NULL if clip is 0 */
+    void (*lion)(struct device *d, int64_t n, float *p, float *m, const float *g, const double *grad_sumsq,
+                 const struct adam_args *a);
+    void (*ema)(struct device *d, int64_t n, float *average, const float *p, double decay); /* a = decay a + (1-decay) p */
+    /* result (device pointer) overwritten, summed in double. The order is fixed by n alone, never by threads: blocks
+     * of 4096 numbers, each summed by itself in an order that the device fixes, block sums then added ascending. */
+    void (*sum_squares)(struct device *d, int64_t n, const float *x, double *result);
+    void (*axpby)(struct device *d, int64_t n, double a, const float *x, double b, float *y); /* y = a x + b y; b = 0 ignores old y */
+    /* x [n, per_sample] += sigma * N(0,1); number e of sample i is drawn from (seed, stream, first_sample + i, step, e/4),
+     * words 0,1 giving elements 0,1 and words 2,3 elements 2,3 of each four (rng_normal2; to 2e-6 of it). */
+    void (*add_normal)(struct device *d, int n, int64_t per_sample, double sigma, uint64_t seed, int stream, uint32_t step,
+                       int64_t first_sample, float *x);
+    void (*cast)(struct device *d, int64_t n, enum dtype from, const void *x, enum dtype to, void *y);
+
+    void (*destroy)(struct device *d);
+};
+
+struct device {
+    const struct device_ops *ops;
+    const char *name;      /* 'ref' 'cpu' 'cuda' */
+    char description[160]; /* for the log: processor, instruction set, threads, library versions */
+    int threads;           /* of the host, where that means something */
+    int bf16_fast;         /* the hardware multiplies bf16 */
+    size_t bytes, peak_bytes; /* device memory now and at most */
+    void *state;           /* owned by the implementation */
+};
+
+/* name 'auto' (cuda if built and present, else cpu), 'ref', 'cpu', 'cuda'; threads 0 = CPUs of the affinity mask, or an
+ * equal share of the node's where its local_size ranks cannot each have as many. local_rank chooses the GPU.
+ * Returns 0, or prints why not. */
+int device_open(const char *name, int threads, int local_rank, int local_size, struct device **out);
+void device_close(struct device *d);
+
+/* The implementations; device_ref_create never fails. */
+struct device *device_ref_create(void);
+int device_cpu_create(int threads, struct device **out);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Flat fp32 vectors: optimisers, averages, norms, noise.
+ *
+ *     Adam (Kingma and Ba, 2015), PyTorch's order of operations:
+ *         m = b1 m + (1-b1) g,  v = b2 v + (1-b2) g^2,  p -= lr (m/(1-b1^t)) / (sqrt(v/(1-b2^t)) +
+ * epsilon) weight decay: g += wd p before (L2), or p *= 1 - lr wd before (AdamW: Loshchilov and
+ * Hutter, 2019) Lion (Chen and others, "Symbolic discovery of optimization algorithms", 2023),
+ * decay always decoupled: p *= 1 - lr wd,  p -= lr sign(b1 m + (1-b1) g),  m = b2 m + (1-b2) g */
+#include "base/rng.h"
+#include "device/ref.h"
+
+/* The factor that brings the gradient's norm down to the limit. */
+static double clip_factor(const double *grad_sumsq, double clip)
+{
+    return clip > 0 ? fmin(1, clip / (sqrt(*grad_sumsq) + 1e-6)) : 1;
+}
+
+void ref_adam(struct device *d, int64_t n, float *p, float *m, float *v, const float *g,
+              const double *grad_sumsq, const struct adam_args *a)
+{
+    (void)d;
+    double factor = clip_factor(grad_sumsq, a->clip);
+    double correct_m = 1 - pow(a->beta1, (double)a->step),
+           correct_v = 1 - pow(a->beta2, (double)a->step);
+    for (int64_t i = 0; i < n; i++) {
+        double gradient = factor * g[i], value = p[i];
+        if (a->decoupled)
+            value *= 1 - a->lr * a->weight_decay;
+        else
+            gradient += a->weight_decay * value;
+        double mean = a->beta1 * m[i] + (1 - a->beta1) * gradient;
+        double square = a->beta2 * v[i] + (1 - a->beta2) * gradient * gradient;
+        p[i] =
+            (float)(value - a->lr * (mean / correct_m) / (sqrt(square / correct_v) + a->epsilon));
+        m[i] = (float)mean;
+        v[i] = (float)square;
+    }
+}
+
+void ref_lion(struct device *d, int64_t n, float *p, float *m, const float *g,
+              const double *grad_sumsq, const struct adam_args *a)
+{
+    (void)d;
+    double factor = clip_factor(grad_sumsq, a->clip);
+    for (int64_t i = 0; i < n; i++) {
+        double gradient = factor * g[i], direction = a->beta1 * m[i] + (1 - a->beta1) * gradient;
+        double sign = (direction > 0) - (direction < 0);
+        p[i] = (float)(p[i] * (1 - a->lr * a->weight_decay) - a->lr * sign);
+        m[i] = (float)(a->beta2 * m[i] + (1 - a->beta2) * gradient);
+    }
+}
+
+void ref_ema(struct device *d, int64_t n, float *average, const float *p, double decay)
+{
+    (void)d;
+    for (int64_t i = 0; i < n; i++)
+        average[i] = (float)(decay * average[i] + (1 - decay) * p[i]);
+}
+
+void ref_sum_squares(struct device *d, int64_t n, const float *x, double *result)
+{
+    (void)d;
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)x[i] * x[i];
+    *result = sum;
+}
+
+void ref_axpby(struct device *d, int64_t n, double a, const float *x, double b, float *y)
+{
+    (void)d;
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (float)(b == 0 ? a * x[i] : a * x[i] + b * y[i]);
+}
+
+void ref_add_normal(struct device *d, int n, int64_t per_sample, double sigma, uint64_t seed,
+                    int stream, uint32_t step, int64_t first_sample, float *x)
+{
+    (void)d;
+    for (int i = 0; i < n; i++)
+        for (int64_t e = 0; e < per_sample; e++) {
+            struct rng4 words = rng_draw(seed, (enum rng_stream)stream,
+                                         (uint64_t)(first_sample + i), step, (uint32_t)(e / 4));
+            float pair[2];
+            rng_normal2(words.v[e % 4 / 2 * 2], words.v[e % 4 / 2 * 2 + 1], pair);
+            x[i * per_sample + e] += (float)(sigma * pair[e % 2]);
+        }
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * graph_run: the two walks over the operations. Nothing is decided here: places, rules for
+ * gradients and convolution plans were fixed by graph_plan. */
+#include "base/die.h"
+#include "nn/graph_private.h"
+
+/* Finished gradients are reported in ranges of at least this many floats (1 MiB), so that a
+ * reduction over ranks spends its time on bytes and not on latency. */
+enum { DONE_FLOATS = 256 * 1024 };
+
+static void *place(const struct graph *g, int buffer)
+{
+    return buffer < 0 ? NULL : g->arena + g->buffers[buffer].offset;
+}
+
+static void *value(const struct graph *g, int tensor)
+{
+    return tensor < 0 ? NULL : place(g, g->tensors[tensor].value);
+}
+
+static void *gradient(const struct graph *g, int tensor)
+{
+    return tensor < 0 ? NULL : place(g, g->tensors[tensor].grad);
+}
+
+static int64_t param_first(const struct graph *g, int param)
+{
+    return g->params[param].first;
+}
+
+void graph_use_params(struct graph *g, const float *params)
+{
+    g->values = params;
+    for (int i = 0; i < g->op_count; i++)
+        if (g->ops[i].conv)
+            g->device->ops->conv_weights(g->device, g->ops[i].conv,
+                                         params + param_first(g, g->ops[i].weight));
+}
+
+static void convert(struct graph *g, int64_t n, enum dtype from, const void *x, enum dtype to,
+                    void *y)
+{
+    if (from == to)
+        g->device->ops->copy(g->device, y, x, (size_t)n * dtype_bytes(to));
+    else
+        g->device->ops->cast(g->device, n, from, x, to, y);
+}
+
+static struct norm_shape norm_shape_of(const struct graph *g, const struct op *o)
+{
+    const struct tensor *t = &g->tensors[o->out];
+    return (struct norm_shape){.n = g->batch,
+                               .hw = t->h * t->w,
+                               .c = t->c,
+                               .groups = NORM_GROUPS,
+                               .type = t->type,
+                               .silu = o->silu,
+                               .eps = 1e-5};
+}
+
+static struct attention_shape attention_shape_of(const struct graph *g, const struct op *o)
+{
+    const struct tensor *t = &g->tensors[o->out];
+    return (struct attention_shape){
+        .n = g->batch, .t = t->h * t->w, .c = t->c, .heads = o->heads, .type = t->type};
+}
+
+static void drop(struct graph *g, const struct op *o, const struct graph_call *call, void *x)
+{
+    const struct tensor *t = &g->tensors[o->a];
+    g->device->ops->dropout(g->device, g->batch, (int64_t)t->h * t->w * t->c, t->type, g->dropout,
+                            call->seed, o->layer, call->step, call->first_sample, x);
+}
+
+static void forward_op(struct graph *g, const struct op *o, const struct graph_call *call)
+{
+    struct device *d = g->device;
+    const struct tensor *a = o->a < 0 ? NULL : &g->tensors[o->a], *out = &g->tensors[o->out];
+    const void *x = value(g, o->a), *x2 = value(g, o->b);
+    void *y = value(g, o->out);
+    switch (o->kind) {
+    case OP_IMAGE:
+        convert(g, tensor_elements(g, out), DTYPE_F32, call->image, out->type, y);
+        break;
+    case OP_LEVEL:
+        d->ops->embed(d, g->batch, out->c, call->level, y);
+        break;
+    case OP_CONV:
+        d->ops->conv_forward(d, o->conv, x, g->values + param_first(g, o->bias), x2, y);
+        break;
+    case OP_NORM: {
+        struct norm_shape s = norm_shape_of(g, o);
+        d->ops->norm_forward(d, &s, x, x2, g->values + param_first(g, o->weight),
+                             g->values + param_first(g, o->bias), y, place(g, o->saved));
+        break;
+    }
+    case OP_SILU:
+        d->ops->silu_forward(d, tensor_elements(g, out), x, y);
+        break;
+    case OP_DROPOUT:
+        drop(g, o, call, y);
+        break;
+    case OP_ATTENTION: {
+        struct attention_shape s = attention_shape_of(g, o);
+        d->ops->attention_forward(d, &s, x, place(g, o->saved), y);
+        break;
+    }
+    case OP_UPSAMPLE:
+        d->ops->upsample_forward(d, g->batch, a->h, a->w, a->c, a->type, x, y);
+        break;
+    case OP_CONCAT:
+        d->ops->concat_forward(d, tensor_pixels(g, out), a->c, g->tensors[o->b].c, a->type, x, x2,
+                               y);
+        break;
+    case OP_OUTPUT:
+        convert(g, tensor_elements(g, a), a->type, x, DTYPE_F32, place(g, o->saved));
+        break;
+    }
+}
+
+const float *graph_forward(struct graph *g, const struct graph_call *call)
+{
+    REQUIRE(g->arena && g->values);
+    for (int i = 0; i < g->op_count; i++)
+        forward_op(g, &g->ops[i], call);
+    return place(g, g->ops[g->op_count - 1].saved);
+}
+
+static void backward_conv(struct graph *g, const struct op *o, float *grads)
+{
+    struct device *d = g->device;
+    const void *dy = gradient(g, o->out);
+    d->ops->conv_backward_weights(d, o->conv, value(g, o->a), dy, grads + param_first(g, o->weight),
+                                  grads + param_first(g, o->bias));
+    if (o->rule_a != GRAD_NONE)
+        d->ops->conv_backward_data(d, o->conv, dy, gradient(g, o->a), o->rule_a == GRAD_ADD);
+    if (o->rule_b == GRAD_ADD) {
+        const struct tensor *t = &g->tensors[o->out];
+        d->ops->add(d, tensor_elements(g, t), t->type, dy, gradient(g, o->b));
+    }
+}
+
+static void backward_op(struct graph *g, const struct op *o, const struct graph_call *call,
+                        const float *doutput, float *grads)
+{
+    struct device *d = g->device;
+    const struct tensor *a = o->a < 0 ? NULL : &g->tensors[o->a], *out = &g->tensors[o->out];
+    const void *dy = gradient(g, o->out);
+    void *da = gradient(g, o->a), *db = gradient(g, o->b);
+    int add_a = o->rule_a == GRAD_ADD, add_b = o->rule_b == GRAD_ADD;
+    switch (o->kind) {
+    case OP_IMAGE:
+    case OP_LEVEL:
+        break;
+    case OP_CONV:
+        backward_conv(g, o, grads);
+        break;
+    case OP_NORM: {
+        struct norm_shape s = norm_shape_of(g, o);
+        int64_t gamma = param_first(g, o->weight), beta = param_first(g, o->bias);
+        d->ops->norm_backward(d, &s, value(g, o->a), value(g, o->b), g->values + gamma,
+                              g->values + beta, place(g, o->saved), dy, da, add_a, grads + gamma,
+                              grads + beta, db);
+        break;
+    }
+    case OP_SILU:
+        if (o->rule_a != GRAD_NONE)
+            d->ops->silu_backward(d, tensor_elements(g, out), value(g, o->a), dy, da, add_a);
+        break;
+    case OP_DROPOUT:
+        drop(g, o, call, da);
+        break;
+    case OP_ATTENTION: {
+        struct attention_shape s = attention_shape_of(g, o);
+        d->ops->attention_backward(d, &s, value(g, o->a), place(g, o->saved), dy, da);
+        break;
+    }
+    case OP_UPSAMPLE:
+        d->ops->upsample_backward(d, g->batch, a->h, a->w, a->c, a->type, dy, da, add_a);
+        break;
+    case OP_CONCAT:
+        d->ops->concat_backward(d, tensor_pixels(g, out), a->c, g->tensors[o->b].c, a->type, dy, da,
+                                add_a, db, add_b);
+        break;
+    case OP_OUTPUT:
+        convert(g, tensor_elements(g, a), DTYPE_F32, doutput, a->type, da);
+        break;
+    }
+}
+
+/* Parameters were numbered in the order of the operations, so the reverse walk finishes them from
+ * the last down. */
+void graph_backward(struct graph *g, const struct graph_call *call, const float *doutput,
+                    float *grads, void (*done)(void *context, int64_t first, int64_t count),
+                    void *context)
+{
+    REQUIRE(g->arena && g->training);
+    int64_t reported = g->param_total; /* everything from here on */
+    for (int i = g->op_count - 1; i >= 0; i--) {
+        const struct op *o = &g->ops[i];
+        backward_op(g, o, call, doutput, grads);
+        if (o->weight < 0)
+            continue;
+        int64_t finished = param_first(g, o->weight);
+        if (done && (reported - finished >= DONE_FLOATS || finished == 0)) {
+            done(context, finished, reported - finished);
+            reported = finished;
+        }
+    }
+}

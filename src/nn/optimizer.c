@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * optimizer: see optimizer.h. Adam: Kingma and Ba 2015; AdamW: Loshchilov and Hutter 2019; Lion:
+ * Chen et al. 2023. The warm-up of the average is that of the inverse-heat-dissipation code. */
+#include "nn/optimizer.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/die.h"
+#include "base/mem.h"
+
+enum optimizer_kind optimizer_kind_from(const char *name)
+{
+    static const char *const names[] = {"adam", "adamw", "lion"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(name, names[i]) == 0)
+            return (enum optimizer_kind)i;
+    DIE("unknown optimizer '%s'", name);
+}
+
+static float *zeros(struct device *d, size_t bytes)
+{
+    float *p = d->ops->alloc(d, bytes);
+    d->ops->zero(d, p, bytes);
+    return p;
+}
+
+struct optimizer *optimizer_create(struct device *d, const struct optimizer_settings *s,
+                                   int64_t count, const float *params)
+{
+    size_t bytes = (size_t)count * sizeof(float);
+    struct optimizer *o = mem_zalloc(sizeof *o);
+    o->device = d;
+    o->settings = *s;
+    o->count = count;
+    o->params = d->ops->alloc(d, bytes);
+    o->average = d->ops->alloc(d, bytes);
+    d->ops->upload(d, o->params, params, bytes);
+    d->ops->copy(d, o->average, o->params, bytes);
+    o->m = zeros(d, bytes);
+    o->v = s->kind == OPTIMIZER_LION ? NULL : zeros(d, bytes);
+    o->grad_sumsq = d->ops->alloc(d, sizeof(double));
+    return o;
+}
+
+void optimizer_destroy(struct optimizer *o)
+{
+    if (!o)
+        return;
+    void *const vectors[] = {o->params, o->average, o->m, o->v, o->grad_sumsq};
+    for (int i = 0; i < 5; i++)
+        if (vectors[i])
+            o->device->ops->free(o->device, vectors[i]);
+    mem_free(o);
+}
+
+double optimizer_learning_rate(const struct optimizer_settings *s, int64_t step)
+{
+    return step < s->warmup ? s->learning_rate * (double)step / (double)s->warmup
+                            : s->learning_rate;
+}
+
+double optimizer_ema_decay(const struct optimizer_settings *s, int64_t step)
+{
+    return fmin(s->ema, (1.0 + (double)step) / (10.0 + (double)step));
+}
+
+void optimizer_step(struct optimizer *o, const float *grads, int64_t step)
+{
+    const struct optimizer_settings *s = &o->settings;
+    struct device *d = o->device;
+    struct adam_args a = {
+        .lr = optimizer_learning_rate(s, step),
+        .beta1 = s->beta1,
+        .beta2 = s->beta2,
+        .epsilon = s->epsilon,
+        .weight_decay = s->weight_decay,
+        .decoupled = s->kind == OPTIMIZER_ADAMW,
+        .step = step,
+        .clip = s->clip,
+    };
+    d->ops->sum_squares(d, o->count, grads, o->grad_sumsq);
+    if (s->kind == OPTIMIZER_LION)
+        d->ops->lion(d, o->count, o->params, o->m, grads, o->grad_sumsq, &a);
+    else
+        d->ops->adam(d, o->count, o->params, o->m, o->v, grads, o->grad_sumsq, &a);
+    d->ops->ema(d, o->count, o->average, o->params, optimizer_ema_decay(s, step));
+}
+
+double optimizer_grad_norm(struct optimizer *o)
+{
+    double sumsq;
+    o->device->ops->download(o->device, &sumsq, o->grad_sumsq, sizeof sumsq);
+    return sqrt(sumsq);
+}

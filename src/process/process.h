@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * process: the four small interfaces of a generative process. A forward process turns a clean image x0 into x_k; a
+ * target says what the network learns; a network guesses; a sampler walks back from level K to 0.
+ *
+ *     process   x_k = A_k x0 (+ noise of the process)              'adr' 'heat'
+ *     target    what the network's output F means                   'delta': x_{k-1} = x_k + F
+ *     network   F = network(x, k)                                   'unet'
+ *     sampler   x_s = A_s x0h + G (x_t - A_t x0h) + N n             'chain': G = 0, A_s x0h = x_t + F
+ *
+ * Images are device arrays [n,L,L,C] fp32 in [0,1]. Samplers see a schedule only through the process. */
+#pragma once
+#include "device/device.h"
+
+struct process {
+    const struct process_ops *ops;
+    struct device *device; /* borrowed */
+    int levels;            /* K; level 0 is the clean image */
+    int side, channels;
+    void *state;
+};
+struct process_ops {
+    /* u [slots] = x_k of the captures, delta [slots] or NULL = x_{k-1} - x_k; noise-free. keys on the host. */
+    void (*corrupt)(struct process *p, int n, const uint64_t *keys, const float *x0, int captures,
+                    const struct adr_capture *capture, float *u, float *delta, struct adr_stats *stats);
+    void (*destroy)(struct process *p);
+};
+
+/* 'adr' and 'heat': both run the plan. The plan is borrowed and must outlive the process. */
+struct process *process_adr_create(struct device *d, const struct adr_plan *plan, int max_images);
+void process_destroy(struct process *p);
+
+/* A network as the sampler sees it: out [n,L,L,C] fp32 = F(x, level), level [n] on the host, n <= max batch. */
+struct network {
+    void (*eval)(struct network *net, int n, const float *x, const int32_t *level, float *out);
+    void *state;
+};
+
+/* The target side of training: given x_k (noise-free), delta = x_{k-1} - x_k and the training noise already added to
+ * `input` = x_k + noise, write what F should be. And of sampling: what F says about x_{k-1}. */
+struct target {
+    const char *name;
+    /* want = target of F; input, clean (= x_k), delta: [n,per_sample] */
+    void (*want)(struct device *d, int64_t n, const float *input, const float *clean, const float *delta, float *want);
+    /* mean = estimate of x_{k-1} from x (= the network's input) and F; may be in place on f */
+    void (*previous)(struct device *d, int64_t n, const float *x, float *f);
+};
+const struct target *target_find(const char *name); /* NULL if there is none */
+
+/* Draws samples: x [n,L,L,C] holds noise-free priors on entry and the last mean on return (levels K..1). first_sample:
+ * global index of the first, for the noise. after_level, if not NULL, is called after each level with the mean (device). */
+struct sampler_args {
+    double noise; /* sigma_S */
+    uint64_t seed;
+    int64_t first_sample;
+    void (*after_level)(void *context, int level, const float *mean);
+    void *context;
+};
+typedef int (*sampler_fn)(struct process *p, const struct target *target, struct network *net, int n, float *x,
+                          float *scratch, const struct sampler_args *a);
+sampler_fn sampler_find(const char *name); /* 'chain'; NULL if there is none */

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * evaluate: metrics.json. Samples against real images, and, as the scale to read the numbers by,
+ * the priors the samples started from and held-out real images (as many of each as there are
+ * samples: the Frechet distance falls with N). */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/timer.h"
+#include "files/h5io.h"
+#include "metrics/features.h"
+#include "metrics/metrics.h"
+#include "tasks/image_set.h"
+
+enum { FAKE, PRIOR, TEST, COMPARED, FEATURE_BATCH = 256 };
+static const char *const compared_name[COMPARED] = {"samples", "prior", "test"};
+
+struct scores {
+    int has_fd, has_prdc;
+    double fd;
+    struct prdc prdc;
+};
+
+struct evaluation {
+    struct job *job;
+    struct image_set real, compared[COMPARED]; /* an absent set has total 0 */
+};
+
+static int wanted(const struct evaluate_settings *s, const char *metric)
+{
+    for (int i = 0; i < s->metric_count; i++)
+        if (!strcmp(s->metrics[i], metric))
+            return 1;
+    return 0;
+}
+
+static int load_sets(struct evaluation *e)
+{
+    struct job *job = e->job;
+    const struct evaluate_settings *s = &job->settings.evaluate;
+    char real[JOB_PATH], fake[JOB_PATH];
+    struct h5_file *probe = NULL;
+    int has_test = 0, has_prior = 0;
+
+    snprintf(real, sizeof real, "%s", s->real);
+    snprintf(fake, sizeof fake, "%s", s->fake);
+    if (!*real)
+        job_path(job, "dataset.h5", real);
+    if (!*fake)
+        job_path(job, "samples.h5", fake);
+    if (image_set_load(job->comm, real, "/images", s->max_real, &e->real) ||
+        image_set_load(job->comm, fake, "/images", s->max_fake, &e->compared[FAKE]))
+        return 1;
+    if (!h5_open(fake, NULL, 0, "", &probe))
+        has_prior = h5_dataset_exists(probe, "/prior");
+    h5_close(probe);
+    probe = NULL;
+    if (!h5_open(real, NULL, 0, "", &probe))
+        has_test = h5_dataset_exists(probe, "/test_images");
+    h5_close(probe);
+    int64_t n = e->compared[FAKE].total;
+    if ((has_prior && image_set_load(job->comm, fake, "/prior", n, &e->compared[PRIOR])) ||
+        (has_test && image_set_load(job->comm, real, "/test_images", n, &e->compared[TEST])))
+        return 1;
+    if (e->real.side != e->compared[FAKE].side || e->real.channels != e->compared[FAKE].channels) {
+        log_error(
+            "%s has images of %d px and %d channel(s), %s of %d px and %d: they cannot be compared",
+            real, e->real.side, e->real.channels, fake, e->compared[FAKE].side,
+            e->compared[FAKE].channels);
+        return 1;
+    }
+    return 0;
+}
+
+static float *features_of(struct feature_net *net, const struct image_set *set)
+{
+    float *features = mem_alloc((size_t)set->count * (size_t)features_dim(net) * sizeof *features);
+    timer_begin("evaluate/features");
+    features_run(net, set->count, set->images, features);
+    timer_end("evaluate/features");
+    return features;
+}
+
+/* Scores of every compared set against the real one on one kind of features. */
+static int score(struct evaluation *e, const char *feature, struct scores out[COMPARED])
+{
+    struct job *job = e->job;
+    const struct evaluate_settings *s = &job->settings.evaluate;
+    struct feature_net *net;
+    struct moments real_moments, moments;
+    int failed = 0;
+    if (features_create(job->device, feature, e->real.side, e->real.channels, FEATURE_BATCH, &net))
+        return 1;
+    int d = features_dim(net);
+    float *real = features_of(net, &e->real);
+    moments_of(job->comm, real, e->real.count, d, &real_moments);
+    for (int i = 0; i < COMPARED && !failed; i++) {
+        struct image_set *set = &e->compared[i];
+        if (set->total == 0)
+            continue;
+        float *features = features_of(net, set);
+        if (wanted(s, "fd")) {
+            timer_begin("evaluate/frechet");
+            moments_of(job->comm, features, set->count, d, &moments);
+            failed |= frechet_distance(&real_moments, &moments, &out[i].fd);
+            moments_free(&moments);
+            timer_end("evaluate/frechet");
+            out[i].has_fd = 1;
+        }
+        if (wanted(s, "prdc")) {
+            timer_begin("evaluate/prdc");
+            failed |= prdc_compute(job->comm, real, e->real.count, features, set->count, d,
+                                   (int)s->prdc_k, &out[i].prdc);
+            timer_end("evaluate/prdc");
+            out[i].has_prdc = 1;
+        }
+        mem_free(features);
+    }
+    moments_free(&real_moments);
+    mem_free(real);
+    features_destroy(net);
+    return comm_agree(job->comm, failed);
+}
+
+/* Mean Euclidean distance in pixel values to the nearest real image. */
+static double nearest_mean(struct evaluation *e, const struct image_set *set)
+{
+    int d = set->side * set->side * set->channels;
+    float *distance = mem_alloc((size_t)set->count * sizeof *distance);
+    int64_t *index = mem_alloc((size_t)set->count * sizeof *index);
+    double sum = 0;
+    timer_begin("evaluate/nearest");
+    nearest_rows(e->job->comm, e->real.images, e->real.count, set->images, set->count, d, distance,
+                 index);
+    timer_end("evaluate/nearest");
+    for (int64_t i = 0; i < set->count; i++)
+        sum += (double)distance[i];
+    e->job->comm->ops->sum_f64(e->job->comm, &sum, 1);
+    mem_free(distance);
+    mem_free(index);
+    return sum / (double)set->total;
+}
+
+static void write_scores(struct json *j, const struct scores *s)
+{
+    if (s->has_fd)
+        json_real(j, "fd", s->fd);
+    if (s->has_prdc) {
+        json_real(j, "precision", s->prdc.precision);
+        json_real(j, "recall", s->prdc.recall);
+        json_real(j, "density", s->prdc.density);
+        json_real(j, "coverage", s->prdc.coverage);
+    }
+}
+
+static void print_scores(const char *feature, const char *set, const struct scores *s)
+{
+    char fd[32] = "-", prdc[80] = "";
+    if (s->has_fd)
+        snprintf(fd, sizeof fd, "%.4g", s->fd);
+    if (s->has_prdc)
+        snprintf(prdc, sizeof prdc, "   P %.3f   R %.3f   D %.3f   C %.3f", s->prdc.precision,
+                 s->prdc.recall, s->prdc.density, s->prdc.coverage);
+    log_info("  %-8s %-8s FD-%s %-9s%s", feature, set, feature, fd, prdc);
+}
+
+/* Everything that is scored, into an open object of metrics.json (j: rank 0's, else NULL). */
+static int evaluate_all(struct evaluation *e, struct json *j)
+{
+    const struct evaluate_settings *s = &e->job->settings.evaluate;
+    for (int f = 0; f < s->feature_count; f++) {
+        struct scores scores[COMPARED] = {{0}};
+        if (score(e, s->features[f], scores))
+            return 1;
+        for (int i = 0; i < COMPARED; i++)
+            if (e->compared[i].total)
+                print_scores(s->features[f], compared_name[i], &scores[i]);
+        if (!j)
+            continue;
+        json_object(j, s->features[f]);
+        write_scores(j, &scores[FAKE]);
+        for (int i = PRIOR; i < COMPARED; i++) {
+            if (!e->compared[i].total)
+                continue;
+            json_object(j, compared_name[i]);
+            write_scores(j, &scores[i]);
+            json_close(j);
+        }
+        json_close(j);
+    }
+    for (int i = 0; i < COMPARED && wanted(s, "nearest"); i++) {
+        static const char *const key[COMPARED] = {"nearest_mean", "nearest_mean_prior",
+                                                  "nearest_mean_test"};
+        if (!e->compared[i].total)
+            continue;
+        double mean = nearest_mean(e, &e->compared[i]);
+        log_info("  nearest  %-8s mean distance to the nearest real image %.3f", compared_name[i],
+                 mean);
+        if (j)
+            json_real(j, key[i], mean);
+    }
+    return 0;
+}
+
+int task_evaluate(struct job *job)
+{
+    struct evaluation e = {.job = job};
+    char path[JOB_PATH], temporary[JOB_PATH + 8];
+    FILE *file = NULL;
+    struct json j;
+
+    timer_begin("evaluate");
+    int failed = load_sets(&e);
+    if (!failed && job->comm->rank == 0) {
+        snprintf(temporary, sizeof temporary, "%s.tmp", job_path(job, "metrics.json", path));
+        file = fopen(temporary, "wb");
+        if (!file)
+            log_error("%s: cannot be written", temporary);
+        failed = !file;
+    }
+    if (!(failed = comm_agree(job->comm, failed))) {
+        log_info("scores of %lld samples against %lld real images (%s mode):",
+                 (long long)e.compared[FAKE].total, (long long)e.real.total,
+                 job->settings.forward.mode);
+        if (file) {
+            json_begin(&j, file, 1);
+            json_object(&j, NULL);
+            json_int(&j, "n_real", e.real.total);
+            json_int(&j, "n_fake", e.compared[FAKE].total);
+            json_string(&j, "mode", job->settings.forward.mode);
+        }
+        failed = evaluate_all(&e, file ? &j : NULL);
+        if (file && !failed)
+            json_close(&j);
+    }
+    if (file && (fclose(file) || failed || rename(temporary, path))) {
+        if (!failed)
+            log_error("%s: cannot be written", path);
+        failed = 1;
+    }
+    mem_free(e.real.images);
+    for (int i = 0; i < COMPARED; i++)
+        mem_free(e.compared[i].images);
+    timer_end("evaluate");
+    return comm_agree(job->comm, failed) ? TASK_FAILED : TASK_DONE;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * precompute: dataset.h5 -> trajectories.h5. For every image, `pairs_per_image` levels k stratified
+ * over 1..K; stored are u_k and delta = u_{k-1} - u_k. Slabs of whole chunks go round the ranks, so
+ * every rank count writes the same bytes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/png.h"
+#include "base/rng.h"
+#include "base/timer.h"
+#include "files/dataset.h"
+#include "files/trajectories.h"
+#include "process/process.h"
+#include "tasks/tasks.h"
+
+enum { SLAB_BYTES = 16 << 20 }; /* of u in fp32, a rank and a write */
+
+/* Everything the loop needs, allocated once. */
+struct slab {
+    int64_t images; /* at most, a rank */
+    float *host;    /* [images, per_image] clean */
+    uint64_t *keys;
+    struct adr_capture *captures; /* [images * pairs] */
+    int32_t *level;               /* [images * pairs] */
+    float *x0, *u, *delta;        /* device */
+    void *packed;                 /* device, one of u and delta in the file's type */
+    void *out_u, *out_delta;      /* host, in the file's type */
+};
+
+/* Level of pair j of m: uniform within the j-th m-th of 1..K. */
+static int stratified_level(uint64_t seed, int64_t image, int64_t j, int64_t m, int levels)
+{
+    uint32_t word = rng_draw(seed, RNG_LEVEL, (uint64_t)image, 0, (uint32_t)(j / 4)).v[j % 4];
+    int level = 1 + (int)(((double)j + (double)rng_uniform(word)) * levels / (double)m);
+    return level > levels ? levels : level;
+}
+
+static int by_level(const void *a, const void *b)
+{
+    const struct adr_capture *x = a, *y = b;
+    if (x->level != y->level)
+        return x->level < y->level ? -1 : 1;
+    return x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+static void slab_alloc(struct slab *s, struct device *d, const struct trajectories_shape *t)
+{
+    size_t per_image = (size_t)t->side * (size_t)t->side * (size_t)t->channels;
+    size_t images = (size_t)s->images, pairs = images * (size_t)t->pairs_per_image;
+    size_t bytes = pairs * per_image * (t->type == H5_F16 ? 2 : 4);
+    s->host = mem_alloc(images * per_image * sizeof(float));
+    s->keys = mem_alloc(images * sizeof *s->keys);
+    s->captures = mem_alloc(pairs * sizeof *s->captures);
+    s->level = mem_alloc(pairs * sizeof *s->level);
+    s->x0 = d->ops->alloc(d, images * per_image * sizeof(float));
+    s->u = d->ops->alloc(d, pairs * per_image * sizeof(float));
+    s->delta = d->ops->alloc(d, pairs * per_image * sizeof(float));
+    s->packed = d->ops->alloc(d, bytes);
+    s->out_u = d->ops->host_alloc(d, bytes);
+    s->out_delta = d->ops->host_alloc(d, bytes);
+}
+
+static void slab_free(struct slab *s, struct device *d)
+{
+    mem_free(s->host);
+    mem_free(s->keys);
+    mem_free(s->captures);
+    mem_free(s->level);
+    d->ops->free(d, s->x0);
+    d->ops->free(d, s->u);
+    d->ops->free(d, s->delta);
+    d->ops->free(d, s->packed);
+    d->ops->host_free(d, s->out_u);
+    d->ops->host_free(d, s->out_delta);
+}
+
+/* Images first..first+count to host buffers in the file's type. */
+static void corrupt_slab(struct job *job, struct process *process, const struct adr_plan *plan,
+                         struct slab *s, const struct trajectories_shape *t, int64_t first,
+                         int64_t count, struct adr_stats *stats)
+{
+    struct device *d = job->device;
+    int64_t m = t->pairs_per_image, per_image = (int64_t)t->side * t->side * t->channels;
+    enum dtype packed = t->type == H5_F16 ? DTYPE_F16 : DTYPE_F32;
+    size_t bytes = (size_t)(count * m * per_image) * dtype_bytes(packed);
+
+    for (int64_t i = 0; i < count; i++) {
+        s->keys[i] = velocity_key(plan, first + i);
+        for (int64_t j = 0; j < m; j++) {
+            int level = stratified_level(plan->seed, first + i, j, m, plan->level_count);
+            s->level[i * m + j] = level;
+            s->captures[i * m + j] = (struct adr_capture){level, (int)i, i * m + j};
+        }
+    }
+    qsort(s->captures, (size_t)(count * m), sizeof *s->captures, by_level);
+    d->ops->upload(d, s->x0, s->host, (size_t)(count * per_image) * sizeof(float));
+    process->ops->corrupt(process, (int)count, s->keys, s->x0, (int)(count * m), s->captures, s->u,
+                          s->delta, stats);
+    d->ops->cast(d, count * m * per_image, DTYPE_F32, s->u, packed, s->packed);
+    d->ops->download(d, s->out_u, s->packed, bytes);
+    d->ops->cast(d, count * m * per_image, DTYPE_F32, s->delta, packed, s->packed);
+    d->ops->download(d, s->out_delta, s->packed, bytes);
+}
+
+static int corrupt_all(struct job *job, struct h5_file *dataset, struct h5_file *file,
+                       struct process *process, const struct adr_plan *plan, struct slab *s,
+                       const struct trajectories_shape *t, int64_t done, struct adr_stats *stats)
+{
+    struct comm *comm = job->comm;
+    int64_t per_image = (int64_t)t->side * t->side * t->channels;
+    double slowest_s = 0;
+    struct progress progress;
+    progress_start(&progress, "precompute", "images", done, t->images);
+    while (done < t->images) {
+        double began = timer_now_s();
+        int64_t first = done + s->images * comm->rank, left = t->images - first;
+        int64_t count = left <= 0 ? 0 : left < s->images ? left : s->images;
+        if (count == 0)
+            first = 0;
+        timer_begin("precompute/read");
+        int failed = job_read_images(dataset, 0, first, count, per_image, s->host);
+        timer_end("precompute/read");
+        if (comm_agree(comm, failed))
+            return TASK_FAILED;
+        timer_begin("precompute/corrupt");
+        corrupt_slab(job, process, plan, s, t, first, count, stats);
+        timer_end("precompute/corrupt");
+        timer_begin("precompute/write");
+        failed = trajectories_write(file, t, first, count, s->out_u, s->out_delta, s->level);
+        done += s->images * comm->size;
+        if (done > t->images)
+            done = t->images;
+        failed = comm_agree(comm, failed) || trajectories_mark(file, done);
+        timer_end("precompute/write");
+        if (comm_agree(comm, failed))
+            return TASK_FAILED;
+        progress_show(&progress, done, NULL);
+        slowest_s = timer_now_s() - began > slowest_s ? timer_now_s() - began : slowest_s;
+        if (done < t->images && stop_requested(job, slowest_s)) {
+            log_info("precompute stopped (%s) after %lld of %lld images; run again to go on",
+                     stop_reason(), (long long)done, (long long)t->images);
+            return TASK_STOPPED;
+        }
+    }
+    progress_end(&progress, done);
+    return TASK_DONE;
+}
+
+/* corruption.png: the first images (rows) at levels spread over 0..K (columns). Rank 0. */
+static int draw_corruption(struct job *job, struct h5_file *dataset,
+                           const struct dataset_shape *shape, const struct adr_plan *plan)
+{
+    enum { ROWS = 6, COLUMNS = 11 };
+    struct device *d = job->device;
+    int rows = shape->count < ROWS ? (int)shape->count : ROWS;
+    int columns = plan->level_count < COLUMNS ? plan->level_count + 1 : COLUMNS,
+        slots = rows * columns;
+    int64_t per_image = (int64_t)plan->side * plan->side * plan->channels;
+    float *host = mem_alloc((size_t)(slots * per_image) * sizeof *host);
+    float *x0 = d->ops->alloc(d, (size_t)(rows * per_image) * sizeof(float));
+    float *u = d->ops->alloc(d, (size_t)(slots * per_image) * sizeof(float));
+    struct process *process = process_adr_create(d, plan, rows);
+    struct adr_capture captures[ROWS * COLUMNS];
+    uint64_t keys[ROWS];
+    struct adr_stats stats = {0};
+    char path[JOB_PATH];
+
+    int failed = job_read_images(dataset, 0, 0, rows, per_image, host);
+    for (int c = 0; c < columns; c++)
+        for (int r = 0; r < rows; r++)
+            captures[c * rows + r] = (struct adr_capture){c * plan->level_count / (columns - 1), r,
+                                                          (int64_t)r * columns + c};
+    for (int r = 0; r < rows; r++)
+        keys[r] = velocity_key(plan, r);
+    d->ops->upload(d, x0, host, (size_t)(rows * per_image) * sizeof(float));
+    process->ops->corrupt(process, rows, keys, x0, slots, captures, u, NULL, &stats);
+    d->ops->download(d, host, u, (size_t)(slots * per_image) * sizeof(float));
+    if (!failed)
+        failed = png_write_grid(job_path(job, "corruption.png", path), rows, columns, plan->side,
+                                plan->channels, plan->side < 64 ? 2 : 1, host);
+    process_destroy(process);
+    d->ops->free(d, x0);
+    d->ops->free(d, u);
+    mem_free(host);
+    return failed;
+}
+
+static void merge_stats(struct comm *comm, struct adr_stats *s)
+{
+    double sums[5] = {(double)s->images, (double)s->fields, (double)s->fields_over, s->velocity_s,
+                      s->lbm_s};
+    double tops[3] = {s->worst_ratio, s->worst_speed2, s->worst_cap > 0 ? -s->worst_cap : -1.0};
+    comm->ops->sum_f64(comm, sums, 5);
+    comm->ops->max_f64(comm, tops, 3);
+    *s = (struct adr_stats){(int64_t)sums[0], (int64_t)sums[1], (int64_t)sums[2], tops[0],
+                            tops[1],          -tops[2],         sums[3],          sums[4]};
+    timer_add("precompute/velocity", s->velocity_s, s->images);
+    timer_add("precompute/lbm", s->lbm_s, s->images);
+}
+
+static int precompute_to(struct job *job, const char *path, struct h5_file *dataset,
+                         const struct dataset_shape *shape, const struct adr_plan *plan, int resume)
+{
+    const struct store_settings *store = &job->settings.store;
+    struct trajectories_shape t = {
+        shape->count,      store->pairs_per_image,
+        shape->width,      shape->channels,
+        plan->level_count, !strcmp(store->precision, "fp16") ? H5_F16 : H5_F32};
+    int64_t chunk = trajectories_chunk_images(&t), done = 0;
+    int64_t image_bytes = (int64_t)t.side * t.side * t.channels * t.pairs_per_image * 4;
+    struct slab slab = {.images = (SLAB_BYTES / image_bytes / chunk + 1) * chunk};
+    if (slab.images > (t.images + chunk - 1) / chunk * chunk)
+        slab.images = (t.images + chunk - 1) / chunk * chunk;
+    struct h5_file *file = NULL;
+    struct adr_stats stats = {0};
+
+    if (trajectories_create(path, job->comm, &t, job->deck, job->settings.forward.mode,
+                            store->hints, resume, &file, &done))
+        return TASK_FAILED;
+    if (done > 0)
+        log_info("%s: going on after %lld of %lld images", path, (long long)done,
+                 (long long)t.images);
+    struct process *process = process_adr_create(job->device, plan, (int)slab.images);
+    slab_alloc(&slab, job->device, &t);
+    int result = corrupt_all(job, dataset, file, process, plan, &slab, &t, done, &stats);
+    merge_stats(job->comm, &stats);
+    physics_describe_stats(plan, &stats);
+    slab_free(&slab, job->device);
+    process_destroy(process);
+    if (result == TASK_DONE)
+        return trajectories_finish(file) ? TASK_FAILED : TASK_DONE;
+    return h5_close(file) ? TASK_FAILED : result;
+}
+
+int task_precompute(struct job *job)
+{
+    char path[JOB_PATH], data_path[JOB_PATH];
+    struct dataset_shape shape;
+    struct h5_file *dataset = NULL;
+    struct adr_plan plan = {0};
+    float *field = NULL;
+    int result = TASK_FAILED;
+
+    if (strcmp(job->settings.store.kind, "pairs")) {
+        log_error("&store kind = '%s' is not in this version yet; use 'pairs'",
+                  job->settings.store.kind);
+        return TASK_FAILED;
+    }
+    timer_begin("precompute");
+    job_path(job, "trajectories.h5", path);
+    job_path(job, "dataset.h5", data_path);
+    enum job_found found = job_look(job, FILE_TRAJECTORIES, path, "peclet-trajectories");
+    if (found == JOB_COMPLETE) {
+        log_info("%s is complete", path);
+        result = TASK_DONE;
+    } else if (!job_require(job, FILE_DATASET, data_path, "peclet-dataset", "import") &&
+               !dataset_open(data_path, job->comm, &shape, &dataset)) {
+        int failed = job_plan(job, shape.width, shape.channels, &plan, &field);
+        if (!comm_agree(job->comm, failed)) {
+            physics_describe(&plan, &job->settings.forward);
+            result = precompute_to(job, path, dataset, &shape, &plan, found == JOB_UNFINISHED);
+        }
+    }
+    h5_close(dataset);
+    if (result == TASK_DONE && plan.levels && job->comm->rank == 0 &&
+        !dataset_open(data_path, NULL, &shape, &dataset)) {
+        draw_corruption(job, dataset, &shape, &plan);
+        h5_close(dataset);
+    }
+    physics_plan_free(&plan);
+    mem_free(field);
+    timer_end("precompute");
+    return comm_agree(job->comm, result);
+}

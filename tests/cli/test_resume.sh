@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Killed or stopped runs go on and end bit-equal to an undisturbed one.
+source "$(dirname "$0")/common.sh"
+need_images
+deck=$source_dir/tests/cli/tiny.nml
+
+expect 0 total "$peclet" run "$deck" run.out=whole
+
+# 10 steps = 5 + resume + 5, all arrays of the checkpoint
+mkdir -p parts
+cp whole/dataset.h5 whole/trajectories.h5 parts/
+expect 0 total "$peclet" train "$deck" run.out=parts train.steps=5
+expect 0 'going on from the checkpoint of step 5' "$peclet" train "$deck" run.out=parts
+same whole/checkpoints/step-00000010.h5 parts/checkpoints/step-00000010.h5
+cmp -s <(sed 's/"images_per_s.*//' whole/log.jsonl) <(sed 's/"images_per_s.*//' parts/log.jsonl) || fail "logs differ"
+
+# a damaged checkpoint is passed over for the one before
+cp -r parts damaged
+printf 'xxxx' | dd of=damaged/checkpoints/step-00000010.h5 bs=1 seek=200000 conv=notrunc status=none
+expect 0 'going on from the checkpoint of step 5' "$peclet" train "$deck" run.out=damaged
+same whole/checkpoints/step-00000010.h5 damaged/checkpoints/step-00000010.h5
+
+# USR1: a checkpoint, exit 75, and on
+mkdir -p signal
+cp whole/dataset.h5 whole/trajectories.h5 signal/
+"$peclet" train "$deck" run.out=signal train.steps=100000 >signal.log 2>&1 &
+pid=$!
+for _ in $(seq 100); do
+    [ -s signal/log.jsonl ] && break
+    sleep 0.1
+done
+kill -USR1 "$pid"
+wait "$pid"
+[ $? -eq 75 ] || fail "USR1 did not end in exit 75: $(tail -n 3 signal.log)"
+grep -q '"reason": "signal"' signal/state.json || fail "state.json does not say why"
+mkdir -p stopped
+cp whole/dataset.h5 whole/trajectories.h5 stopped/
+touch stopped/STOP
+expect 75 'stopped (stop)' "$peclet" train "$deck" run.out=stopped
+
+# killed at random moments, on changing rank counts, until done
+kill_until_done() { # stage, further overrides
+    local stage=$1 tries=0 code=1
+    shift
+    while [ "$code" -ne 0 ] && [ "$tries" -lt 40 ]; do
+        local after
+        after=$(awk -v s="$RANDOM" -v n="$tries" 'BEGIN { print 0.15 + 0.12 * n + 0.25 * s / 32768 }')
+        timeout -s KILL "$after" mpirun --bind-to none -n $((1 + RANDOM % 3)) "$peclet" "$stage" "$deck" "$@" >kill.log 2>&1
+        code=$?
+        tries=$((tries + 1))
+        pkill -KILL -f "$work" 2>/dev/null
+    done
+    [ "$code" -eq 0 ] || fail "$stage did not end: $(tail -n 5 kill.log)"
+    echo "$stage: $tries starts"
+}
+mkdir -p killed
+cp whole/dataset.h5 killed/
+kill_until_done precompute run.out="$work/killed"
+same whole/trajectories.h5 killed/trajectories.h5
+cp -r whole/checkpoints killed/
+kill_until_done sample run.out="$work/killed"
+same whole/samples.h5 killed/samples.h5
+finish

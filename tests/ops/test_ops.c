@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The one battery for every device: test_ops [DEVICE].
+ *
+ * With `ref` the reference alone: gradients against finite differences, values against independent
+ * formulas. With another name that device against the reference at odd and ordinary shapes, in fp32
+ * and bf16. Without argument: ref, then cpu. `test_ops perf DEVICE [THREADS]` prints speeds at the
+ * sizes of small U-Nets. */
+#include "adr.h"
+#include "chance.h"
+#include "compare.h"
+#include "oracles.h"
+#include "perf.h"
+#include "shapes.h"
+
+const struct tolerance tolerances[] = {
+    /* reference against finite differences: the rounding of results over the step, 0.01 */
+    {"gradient conv_backward_data.dx", 2e-5, 0},       /* measured 6.3e-6 */
+    {"gradient conv_backward_weights.dw", 2e-5, 0},    /* 3.5e-6 */
+    {"gradient conv_backward_weights.dbias", 2e-5, 0}, /* 4.2e-6 */
+    {"gradient norm_backward.dx", 3e-4, 0},     /* 9.1e-5: groups of three numbers close together */
+    {"gradient norm_backward.dgamma", 3e-5, 0}, /* 1.0e-5 */
+    {"gradient norm_backward.dbeta", 2e-5, 0},  /* 4.0e-6 */
+    {"gradient norm_backward.dshift", 3e-4, 0}, /* 9.1e-5 */
+    {"gradient norm_backward_far.dx", 4e-3, 0}, /* 1.2e-3: fp32 knows 300 to 1.5e-5 */
+    {"gradient norm_backward_far.dgamma", 2e-5, 0}, /* 5.8e-6 */
+    {"gradient norm_backward_far.dbeta", 2e-5, 0},  /* 5.4e-6 */
+    {"gradient norm_backward_far.dshift", 2e-3, 0}, /* 6.8e-4 */
+    {"gradient attention_backward.dqkv", 2e-5, 0},  /* 6.1e-6 */
+    {"gradient upsample_backward.dx", 2e-5, 0},     /* 3.5e-6 */
+    {"gradient concat_backward.da", 2e-5, 0},       /* 3.7e-6 */
+    {"gradient concat_backward.db", 2e-5, 0},       /* 4.3e-6 */
+    {"gradient silu_backward.dx", 2e-5, 0},         /* 6.6e-6 */
+
+    /* Device against reference, measured on the cpu device with AVX-512: fp32, bf16. One rounding
+     * to bf16 that falls the other way is 1/256 at most, two are 1/128. `one` are groups of a
+     * single number, where rstd is 316 and what follows is rounding times that; `far` is x about
+     * 300. */
+    {"conv_forward.y", 5e-6, 5e-3},              /* 1.6e-6, 2.1e-3 */
+    {"conv_backward_data.dx", 6e-6, 8e-3},       /* 2.2e-6, 5.9e-3: += rounds twice */
+    {"conv_backward_weights.dw", 4e-6, 4e-6},    /* 1.1e-6, 4.1e-7 */
+    {"conv_backward_weights.dbias", 2e-5, 4e-6}, /* 5.4e-6 (one sum of 1568 numbers), 6.6e-8 */
+    {"norm_forward.y", 4e-6, 5e-3},              /* 1.1e-6, 1.4e-3 */
+    {"norm_forward.stats", 3e-7, 3e-7},          /* 7.0e-8, 7.0e-8 */
+    {"norm_backward.dx", 4e-6, 5e-3},            /* 1.2e-6, 2.5e-3 */
+    {"norm_backward.dgamma", 3e-6, 4e-6},        /* 5.3e-7, 9.3e-7 */
+    {"norm_backward.dbeta", 3e-6, 3e-6},         /* 3.6e-7, 6.7e-7 */
+    {"norm_backward.dshift", 1e-5, 1.5e-5},      /* 1.9e-6, 3.8e-6 */
+    {"norm_forward_one.y", 1e-4, 5e-3},          /* 2.2e-5, 0 */
+    {"norm_forward_one.stats", 3e-7, 3e-7},      /* 0, 0 */
+    {"norm_backward_one.dx", 1.5e-4, 5e-3},      /* 3.9e-5, 6.0e-5 */
+    {"norm_backward_one.dgamma", 5e-5, 3e-5},    /* 1.4e-5, 6.4e-6 */
+    {"norm_backward_one.dbeta", 8e-6, 6e-6},     /* 2.1e-6, 1.5e-6 */
+    {"norm_backward_one.dshift", 2e-6,
+     2e-6},                                  /* 9.7e-8, 1.5e-7; 5.8e-7 without fused multiply-add */
+    {"norm_forward_far.y", 8e-4, 0},         /* 2.3e-4 */
+    {"norm_forward_far.stats", 4e-7, 0},     /* 1.2e-7 */
+    {"norm_backward_far.dx", 3e-3, 0},       /* 9.3e-4 */
+    {"norm_backward_far.dgamma", 4e-4, 0},   /* 1.2e-4 */
+    {"norm_backward_far.dbeta", 1.5e-4, 0},  /* 4.1e-5 */
+    {"norm_backward_far.dshift", 5e-3, 0},   /* 1.5e-3 */
+    {"attention_forward.probs", 4e-6, 5e-3}, /* 1.1e-6, 1.6e-3 */
+    {"attention_forward.out", 5e-6, 5e-3},   /* 1.7e-6, 4.7e-4 */
+    {"attention_backward.dqkv", 4e-6, 6e-3}, /* 1.2e-6, 1.9e-3 */
+    {"upsample_forward.y", 0, 0},
+    {"upsample_backward.dx", 4e-7, 5e-3}, /* 1.3e-7, 0 */
+    {"concat_forward.y", 0, 0},
+    {"concat_backward.da", 2e-7, 4e-3}, /* 0, 0 */
+    {"concat_backward.db", 2e-7, 4e-3}, /* 0, 0 */
+    {"add.y", 2e-7, 4e-3},              /* 0, 0 */
+    {"dropout.x", 3e-7, 4e-3},          /* 9.4e-8, 0 */
+    {"silu_forward.y", 4e-7, 0},        /* 1.0e-7 */
+    {"silu_backward.dx", 2e-6, 0},      /* 5.9e-7 */
+    {"embed.y", 2e-6, 0},               /* 0 */
+    {"squared_error.loss", 3e-7, 0},    /* 5.8e-8 */
+    {"squared_error.dpred", 3e-7, 0},   /* 0 */
+    {"add_normal.x", 2e-6, 0},          /* 2.0e-7 */
+    {"adam.p", 2e-6, 0},                /* 7.9e-7 */
+    {"adam.m", 3e-7, 0},                /* 8.2e-8 */
+    {"adam.v", 3e-7, 0},                /* 9.8e-8 */
+    {"lion.p", 3e-7, 0},                /* 8.0e-8 */
+    {"lion.m", 3e-7, 0},                /* 8.0e-8 */
+    {"ema.average", 3e-7, 0},           /* 9.4e-8 */
+    {"sum_squares.result", 1e-12, 0},   /* 2.8e-14 */
+    {"axpby.y", 4e-7, 0},               /* 1.3e-7 */
+    {"ax.y", 3e-7, 0},                  /* 9.1e-8 */
+};
+const int tolerance_count = (int)(sizeof tolerances / sizeof *tolerances);
+
+static void visit_gradients(const struct visitor *v, const struct op_case *c)
+{
+    check_gradients(v->ref, c, v->state);
+}
+
+static void visit_compare(const struct visitor *v, const struct op_case *c)
+{
+    compare_devices(v->d, v->ref, c, v->state);
+}
+
+static void test_device(const char *name)
+{
+    struct device *ref = device_ref_create(), *d;
+    if (device_open(name, 0, 0, 1, &d))
+        exit(EXIT_FAILURE);
+    int is_ref = strcmp(name, "ref") == 0;
+    struct report report = {0};
+    struct visitor v = {is_ref ? visit_gradients : visit_compare, d, ref, &report};
+    printf("%s: %s\n", d->name, d->description);
+    visit_all(&v);
+    visit_adr(&v);
+    report_print(&report);
+    oracle_all(d);
+    chance_normal(d);
+    chance_dropout(d);
+    chance_cast(d);
+    chance_threads(name);
+    CHECK(d->bytes == 0 && ref->bytes == 0);
+    device_close(d);
+    device_close(ref);
+    CHECK(mem_live_bytes() == 0);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 2 && strcmp(argv[1], "perf") == 0) {
+        struct device *d;
+        if (device_open(argv[2], argc > 3 ? atoi(argv[3]) : 0, 0, 1, &d))
+            return EXIT_FAILURE;
+        perf_all(d);
+        device_close(d);
+        return EXIT_SUCCESS;
+    }
+    if (argc > 1) {
+        test_device(argv[1]);
+    } else {
+        test_device("ref");
+        test_device("cpu");
+    }
+    return check_done();
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A launcher that started several ranks while MPI (or a build without it) sees one is refused. */
+#include "check.h"
+
+#include "base/mem.h"
+#include "comm/comm.h"
+
+int main(int argc, char **argv)
+{
+    setenv("SLURM_STEP_ID", "0", 1);
+    setenv("SLURM_STEP_NUM_TASKS", "4", 1);
+    setenv("SLURM_PROCID", "0", 1);
+    CHECK(comm_world_create(&argc, &argv) == NULL);
+    CHECK(mem_live_bytes() == 0);
+    return check_done();
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_train: seconds a training step of a U-Net takes on random images: forward, loss, backward,
+ * clipping, Adam, average, and the convolutions' new copies of the weights.
+ * tools/bench/peer_train.py times the same in PyTorch; tools/bench/train.sh alternates the two.
+ *
+ * usage: bench_train [key=value ...] with keys device type threads batch side channels width mult
+ * blocks attention middle heads dropout steps parts; prints "ours TYPE SECONDS" (median), with
+ * parts=1 also the share of each part.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/timer.h"
+#include "nn/optimizer.h"
+#include "nn/unet.h"
+
+struct arguments {
+    const char *device, *type;
+    int threads, batch, side, channels, steps, parts;
+    struct unet_settings unet;
+};
+
+static int number(const char *text, const char *key, int *out)
+{
+    size_t n = strlen(key);
+    if (strncmp(text, key, n) != 0 || text[n] != '=')
+        return 0;
+    *out = atoi(text + n + 1);
+    return 1;
+}
+
+static int list(const char *text, int64_t out[UNET_MAX_LEVELS])
+{
+    int n = 0;
+    for (const char *p = text; p && n < UNET_MAX_LEVELS; p = strchr(p, ',')) {
+        p += *p == ',';
+        out[n++] = atoi(p);
+    }
+    return n;
+}
+
+static int parse(struct arguments *a, const char *text)
+{
+    struct unet_settings *u = &a->unet;
+    int width = 0, blocks = 0, heads = 0;
+    if (strncmp(text, "device=", 7) == 0)
+        a->device = text + 7;
+    else if (strncmp(text, "type=", 5) == 0)
+        a->type = text + 5;
+    else if (strncmp(text, "mult=", 5) == 0)
+        u->multiplier_count = list(text + 5, u->multipliers);
+    else if (strncmp(text, "attention=", 10) == 0)
+        u->attention_level_count = list(text + 10, u->attention_levels);
+    else if (strncmp(text, "dropout=", 8) == 0)
+        u->dropout = atof(text + 8);
+    else if (number(text, "width", &width))
+        u->channels = width;
+    else if (number(text, "blocks", &blocks))
+        u->blocks = blocks;
+    else if (number(text, "heads", &heads))
+        u->heads = heads;
+    else
+        return number(text, "threads", &a->threads) || number(text, "batch", &a->batch) ||
+               number(text, "side", &a->side) || number(text, "channels", &a->channels) ||
+               number(text, "middle", &u->middle_attention) || number(text, "steps", &a->steps) ||
+               number(text, "parts", &a->parts);
+    return 1;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+struct trainer {
+    struct device *d;
+    struct graph *g;
+    struct optimizer *o;
+    int batch;
+    int64_t per_image;
+    float *image, *target, *loss, *doutput, *grads;
+    int32_t *level;
+};
+
+static struct trainer trainer_create(struct device *d, const struct arguments *a)
+{
+    enum dtype type = strcmp(a->type, "bf16") == 0 ? DTYPE_BF16 : DTYPE_F32;
+    struct trainer t = {
+        .d = d, .batch = a->batch, .per_image = (int64_t)a->side * a->side * a->channels};
+    size_t n = (size_t)a->batch, image_bytes = n * (size_t)t.per_image * sizeof(float);
+    t.g = unet_create(d, &a->unet, a->side, a->channels, type, a->batch, 1);
+    int64_t total = graph_param_total(t.g);
+    float *params = mem_alloc((size_t)total * sizeof *params);
+    graph_init_params(t.g, 1, params);
+    const struct optimizer_settings s = {.kind = OPTIMIZER_ADAM,
+                                         .learning_rate = 1e-4,
+                                         .beta1 = 0.9,
+                                         .beta2 = 0.999,
+                                         .epsilon = 1e-8,
+                                         .clip = 1,
+                                         .ema = 0.999};
+    t.o = optimizer_create(d, &s, total, params);
+    mem_free(params);
+    t.image = d->ops->alloc(d, image_bytes);
+    t.target = d->ops->alloc(d, image_bytes);
+    t.doutput = d->ops->alloc(d, image_bytes);
+    t.loss = d->ops->alloc(d, n * sizeof(float));
+    t.grads = d->ops->alloc(d, (size_t)total * sizeof(float));
+    t.level = d->ops->alloc(d, n * sizeof(int32_t));
+    int32_t *level = mem_alloc(n * sizeof *level);
+    for (int i = 0; i < a->batch; i++)
+        level[i] = i % 50 + 1;
+    d->ops->upload(d, t.level, level, n * sizeof *level);
+    mem_free(level);
+    d->ops->zero(d, t.image, image_bytes);
+    d->ops->zero(d, t.target, image_bytes);
+    d->ops->add_normal(d, t.batch, t.per_image, 0.3, 1, 1, 0, 0, t.image);
+    d->ops->add_normal(d, t.batch, t.per_image, 0.1, 1, 1, 1, 0, t.target);
+    graph_use_params(t.g, t.o->params);
+    return t;
+}
+
+static void trainer_destroy(struct trainer *t)
+{
+    void *owned[] = {t->image, t->target, t->doutput, t->loss, t->grads, t->level};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        t->d->ops->free(t->d, owned[i]);
+    optimizer_destroy(t->o);
+    graph_destroy(t->g);
+}
+
+static void part(struct trainer *t, const char *name, int begin)
+{
+    t->d->ops->sync(t->d);
+    if (begin)
+        timer_begin(name);
+    else
+        timer_end(name);
+}
+
+static void step(struct trainer *t, int64_t number_of_step)
+{
+    struct device *d = t->d;
+    struct graph_call call = {
+        .image = t->image, .level = t->level, .seed = 1, .step = (uint32_t)number_of_step};
+    part(t, "forward", 1);
+    const float *y = graph_forward(t->g, &call);
+    part(t, "forward", 0);
+    part(t, "backward", 1);
+    d->ops->zero(d, t->grads, (size_t)t->o->count * sizeof(float));
+    d->ops->squared_error(d, t->batch, t->per_image, y, t->target, 1.0 / t->batch, t->loss,
+                          t->doutput);
+    graph_backward(t->g, &call, t->doutput, t->grads, NULL, NULL);
+    part(t, "backward", 0);
+    part(t, "optimizer", 1);
+    optimizer_step(t->o, t->grads, number_of_step);
+    part(t, "optimizer", 0);
+    part(t, "weights", 1);
+    graph_use_params(t->g, t->o->params);
+    part(t, "weights", 0);
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a = {.device = "cpu",
+                          .type = "bf16",
+                          .threads = 2,
+                          .batch = 64,
+                          .side = 28,
+                          .channels = 1,
+                          .steps = 12,
+                          .unet = {.channels = 32,
+                                   .multipliers = {1, 2, 2},
+                                   .multiplier_count = 3,
+                                   .blocks = 1,
+                                   .attention_levels = {-1},
+                                   .attention_level_count = 1,
+                                   .heads = 1}};
+    for (int i = 1; i < argc; i++)
+        if (!parse(&a, argv[i])) {
+            fprintf(stderr, "%s: unknown argument '%s'\n", argv[0], argv[i]);
+            return 2;
+        }
+    struct device *d;
+    if (unet_check(&a.unet, a.side) != 0 || a.steps < 1 ||
+        device_open(a.device, a.threads, 0, 1, &d) != 0)
+        return 1;
+    struct trainer t = trainer_create(d, &a);
+    double *seconds = mem_alloc((size_t)a.steps * sizeof *seconds);
+    for (int i = -3; i < a.steps; i++) {
+        if (i == 0)
+            timer_reset();
+        double start = timer_now_s();
+        step(&t, i + 4);
+        if (i >= 0)
+            seconds[i] = timer_now_s() - start;
+    }
+    qsort(seconds, (size_t)a.steps, sizeof *seconds, ascending);
+    printf("ours %s %.5f\n", a.type, seconds[a.steps / 2]);
+    if (a.parts) {
+        for (int i = 0; i < timer_count(); i++)
+            printf("  %-10s %.5f s\n", timer_name(i), timer_seconds(i) / a.steps);
+        printf("  %s; %lld parameters, arena %.1f MB, %.2f TFLOP/s\n", d->description,
+               (long long)graph_param_total(t.g), (double)graph_arena_bytes(t.g) / 1e6,
+               6e-12 * graph_forward_macs(t.g) * a.batch / seconds[a.steps / 2]);
+    }
+    mem_free(seconds);
+    trainer_destroy(&t);
+    device_close(d);
+    return 0;
+}
