@@ -70,7 +70,9 @@ int text_make_folders(const char *path)
             continue;
         char keep = *p;
         *p = 0;
-        if (mkdir(part, 0777) && errno != EEXIST) {
+        struct stat there;
+        if (mkdir(part, 0777) &&
+            (errno != EEXIST || stat(part, &there) || !S_ISDIR(there.st_mode))) {
             log_error("%s: cannot make this folder: %s", part, strerror(errno));
             return 1;
         }

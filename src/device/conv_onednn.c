@@ -21,7 +21,9 @@
     do {                                                                                           \
         dnnl_status_t status_ = (call);                                                            \
         if (status_ != dnnl_success)                                                               \
-            DIE("oneDNN: status %d from %s", (int)status_, #call);                                 \
+            DIE("oneDNN: status %d from %s%s", (int)status_, #call,                                \
+                status_ == dnnl_unimplemented ? " (bf16 needs AVX-512: fp32 works everywhere)"     \
+                                              : "");                                               \
     } while (0)
 
 /* Version 3 made memory descriptors opaque and dropped the operation descriptors; the rest of this

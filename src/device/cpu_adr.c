@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * cpu_adr: see cpu_adr.h. Groups of simd->lanes images go over the threads; a group runs through all its
- * levels before the thread takes the next. Images of one key are put together where keys repeat, so that
- * a whole group may share one velocity; a lane computes the same bits in any company. */
+ * cpu_adr: see cpu_adr.h. Groups of simd->lanes images go over the threads; a group runs through
+ * all its levels before the thread takes the next. Images of one key are put together where keys
+ * repeat, so that a whole group may share one velocity; a lane computes the same bits in any
+ * company. */
 #include "device/cpu_adr.h"
 
 #include <omp.h>
@@ -14,6 +15,15 @@
 #include "physics/turbulence.h"
 
 SIMD_DEFINE_BEST(adr)
+
+/* Nine populations of a few rows must stay in the second cache: wide images go in groups of eight.
+ */
+static const struct simd_adr *kernels_for(const struct adr_plan *plan)
+{
+    int level = simd_level();
+    int populations = plan->kind == FORWARD_LBM && plan->collision != LBM_EQUILIBRIUM;
+    return simd_adr_at(populations && plan->side > 80 && level > 1 ? 1 : level);
+}
 
 static float *cells_alloc(const struct adr *a, int wanted, size_t cells)
 {
@@ -58,8 +68,8 @@ static void group_free(struct cpu_group *g)
         mem_free(g->raw[i]);
         mem_free(g->factor[i]);
     }
-    void *arrays[] = {g->coefficient, g->middle,   g->cosine,   g->sine,  g->psi, g->vx,     g->vy,
-                      g->shared_x,    g->shared_y, g->given,    g->phi,   g->f,   g->before, g->rows};
+    void *arrays[] = {g->coefficient, g->middle,   g->cosine, g->sine, g->psi, g->vx,     g->vy,
+                      g->shared_x,    g->shared_y, g->given,  g->phi,  g->f,   g->before, g->rows};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         mem_free(arrays[i]);
 }
@@ -79,7 +89,7 @@ struct adr *cpu_adr_create(struct device *d, const struct adr_plan *plan, int ma
 {
     struct adr *a = mem_zalloc(sizeof *a);
     a->plan = plan;
-    a->simd = simd_adr_best();
+    a->simd = kernels_for(plan);
     a->threads = d->threads > 0 ? d->threads : 1;
     a->max_images = max_images;
     REQUIRE(a->simd->lanes <= ADR_LANES_MOST && plan->side >= 2);
@@ -122,8 +132,8 @@ void cpu_adr_destroy(struct device *d, struct adr *a)
     mem_free(a);
 }
 
-/* Images into order of key where keys repeat (a stable merge would do no better: few distinct keys),
- * and captures into lists by group; both keep what was sorted sorted. */
+/* Images into order of key where keys repeat, those of one key by number (Shell's sort), and below
+ * captures into lists by group, which stay sorted by level. */
 static void order_images(struct adr *a, int n, const uint64_t *keys)
 {
     for (int i = 0; i < n; i++)
@@ -144,7 +154,8 @@ static void order_images(struct adr *a, int n, const uint64_t *keys)
         a->place[a->order[i]] = i;
 }
 
-static void list_captures(struct adr *a, int groups, int captures, const struct adr_capture *capture)
+static void list_captures(struct adr *a, int groups, int captures,
+                          const struct adr_capture *capture)
 {
     int lanes = a->simd->lanes;
     if (captures > a->list_capacity) { /* only where a level of an image is wanted more than once */
@@ -179,7 +190,8 @@ static float *channel_of(const struct adr *a, float *cells, int channel)
     return cells + (size_t)channel * (size_t)(a->plan->side * a->plan->side * a->simd->lanes);
 }
 
-static struct adr_sweep sweep_of(const struct adr *a, const struct cpu_group *g, int level, int channel)
+static struct adr_sweep sweep_of(const struct adr *a, const struct cpu_group *g, int level,
+                                 int channel)
 {
     const struct adr_plan *plan = a->plan;
     size_t ring = (size_t)(plan->side + 2) * (size_t)(plan->side + 2);
@@ -221,7 +233,8 @@ static void run_level(const struct adr *a, struct cpu_group *g, int level, int w
     }
 }
 
-/* States of the captured lanes into out, or where `change` is given into out with the change since. */
+/* States of the captured lanes into out, or where `change` is given into out with the change since.
+ */
 static void write_captures(const struct adr *a, const struct job *job, int count, const int *list,
                            float *cells, double scale, double offset, float *out, float *change)
 {
@@ -261,14 +274,15 @@ static void write_clean(const struct adr *a, const struct job *job, int count, c
     }
 }
 
-static void heat_captures(const struct adr *a, struct cpu_group *g, const struct job *job, int level,
-                          int count, const int *list)
+static void heat_captures(const struct adr *a, struct cpu_group *g, const struct job *job,
+                          int level, int count, const int *list)
 {
     for (int difference = 0; difference < (job->delta ? 2 : 1); difference++) {
         for (int c = 0; c < a->plan->channels; c++)
             cpu_heat_image(a, g, channel_of(a, g->phi, c), level, difference,
                            channel_of(a, g->before, c));
-        write_captures(a, job, count, list, g->before, 1, 0, difference ? job->delta : job->u, NULL);
+        write_captures(a, job, count, list, g->before, 1, 0, difference ? job->delta : job->u,
+                       NULL);
     }
 }
 
@@ -363,7 +377,8 @@ void cpu_adr_run(struct device *d, struct adr *a, int n, const uint64_t *keys, c
 #pragma omp for schedule(dynamic)
         for (int i = 0; i < groups; i++) {
             int place = i * lanes, live = n - place < lanes ? n - place : lanes;
-            run_group(a, g, &job, place, live, a->first[i + 1] - a->first[i], a->list + a->first[i]);
+            run_group(a, g, &job, place, live, a->first[i + 1] - a->first[i],
+                      a->list + a->first[i]);
         }
         a->simd->restore(state);
 #pragma omp critical(cpu_adr_stats)
@@ -376,6 +391,7 @@ void cpu_adr_velocity(struct device *d, struct adr *a, int n, const uint64_t *ke
                       int step, float *v)
 {
     (void)d;
+    REQUIRE(a->plan->kind == FORWARD_LBM);
     int lanes = a->simd->lanes, cells = a->plan->side * a->plan->side;
     struct cpu_group *g = &a->group[0];
     unsigned state = a->simd->flush_denormals();

@@ -22,11 +22,13 @@ void cpu_field_keys(const struct adr *a, struct cpu_group *g, int live, const ui
 
 static struct adr_extent extent_of(struct cpu_group *g)
 {
-    return (struct adr_extent){g->sums[0], g->sums[1], g->sums[2], g->sums[3], g->peaks[0], g->peaks[1]};
+    return (struct adr_extent){g->sums[0], g->sums[1],  g->sums[2],
+                               g->sums[3], g->peaks[0], g->peaks[1]};
 }
 
 /* Variances of the two components over the cells, per lane, from the sums. */
-static void variances(const struct cpu_group *g, int lane, double cells, double *var_x, double *var_y)
+static void variances(const struct cpu_group *g, int lane, double cells, double *var_x,
+                      double *var_y)
 {
     double mean_x = g->sums[2][lane] / cells, mean_y = g->sums[3][lane] / cells;
     *var_x = g->sums[0][lane] / cells - mean_x * mean_x;
@@ -75,7 +77,8 @@ static void sum_waves(const struct adr *a, struct cpu_group *g, double theta)
         size_t bytes = (size_t)s->parts * (size_t)(count * count * a->simd->lanes) * sizeof(float);
         memset(g->part[0], 0, bytes);
         memset(g->part[1], 0, bytes);
-        a->simd->phases(a->plan->seed, g->keys, s->draws, s->draw, s->target, g->part[0], g->part[1]);
+        a->simd->phases(a->plan->seed, g->keys, s->draws, s->draw, s->target, g->part[0],
+                        g->part[1]);
         g->drawn = 1;
     }
     a->simd->angles(count * count, theta, s->turns, g->cosine, g->sine);
@@ -133,7 +136,8 @@ static void field_from_psi(const struct adr *a, struct cpu_group *g, const struc
     a->simd->curl(side, cs2, g->psi, g->factor[0], g->vx, g->vy);
 }
 
-static void field_from_waves(const struct adr *a, struct cpu_group *g, const struct adr_level *level)
+static void field_from_waves(const struct adr *a, struct cpu_group *g,
+                             const struct adr_level *level)
 {
     int cells = a->plan->side * a->plan->side;
     struct adr_extent e = extent_of(g);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cpu_adr_heat: exact blur of a group of images: orthonormal DCT-II as matrix products, mode (i, j)
- * times exp(-rate_k (i^2 + j^2)), rate_k = (pi sigma_k / L)^2 / 2. A difference of two levels has its
- * own factor, so that nothing cancels. */
+ * times exp(-rate_k (i^2 + j^2)), rate_k = (pi sigma_k / L)^2 / 2. A difference of two levels has
+ * its own factor, so that nothing cancels. */
 #include <math.h>
 
 #include "device/cpu_adr_parts.h"

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * cpu_adr_parts: what the files of cpu_adr share. A group is simd->lanes images, one a vector lane; a thread takes one
- * group through all its levels before the next, so that its state stays in the second cache. */
+ * cpu_adr_parts: what the files of cpu_adr share. A group is simd->lanes images, one a vector lane;
+ * a thread takes one group through all its levels before the next, so that its state stays in the
+ * second cache. */
 #pragma once
 #include "device/cpu_adr.h"
 #include "device/simd/simd_adr.h"
 
 enum { ADR_LANES_MOST = 16 };
 
-/* Waves along one axis and their place in a table of coefficients [along y][along x]: the cosine (or only) wave of mode
- * m is number cosine[m], the sine wave number sine[m], -1 = none. */
+/* Waves along one axis and their place in a table of coefficients [along y][along x]: the cosine
+ * (or only) wave of mode m is number cosine[m], the sine wave number sine[m], -1 = none. */
 struct cpu_waves {
     struct adr_waves waves;
     int count;
@@ -17,7 +18,7 @@ struct cpu_waves {
 };
 void cpu_waves_sine(int side, int most, struct cpu_waves *w); /* sin(pi m x), m = 1..most */
 void cpu_waves_full(int side, int most, struct cpu_waves *w); /* cos, sin(2 pi m x), m = 0..most */
-void cpu_waves_cosine(int side, struct cpu_waves *w);         /* orthonormal DCT-II: its synthesis ... */
+void cpu_waves_cosine(int side, struct cpu_waves *w); /* orthonormal DCT-II: its synthesis ... */
 void cpu_waves_analysis(const struct cpu_waves *cosine, struct cpu_waves *w); /* ... and analysis */
 void cpu_waves_free(struct cpu_waves *w);
 
@@ -35,7 +36,7 @@ void cpu_spectrum_free(struct cpu_spectrum *s);
 
 /* One thread's arrays; sizes in cells of `lanes` floats unless said. */
 struct cpu_group {
-    int live;         /* lanes in use; the others repeat lane 0 */
+    int live; /* lanes in use; the others repeat lane 0 */
     uint64_t keys[ADR_LANES_MOST];
     int same_key, shared; /* all keys equal; the velocity of this hold is in shared_x, shared_y */
     int drawn, made;      /* phases drawn for these keys; waves summed and never to change */
@@ -64,18 +65,20 @@ struct adr {
     struct cpu_spectrum spectrum;
     double file_rms, *given; /* kinds in closed form: the field of V = 1 [2, side, side] */
     struct cpu_waves cosine, analysis; /* heat */
-    struct cpu_group *group; /* [threads] */
-    int *order, *place;      /* images in order of key; place of an image in that order */
-    int *first, *list;       /* captures by group: list[first[g]] .. list[first[g+1] - 1] */
+    struct cpu_group *group;           /* [threads] */
+    int *order, *place;                /* images in order of key; place of an image in that order */
+    int *first, *list; /* captures by group: list[first[g]] .. list[first[g+1] - 1] */
     int list_capacity;
 };
 
 /* New images in the group: keys[0..live-1]. */
 void cpu_field_keys(const struct adr *a, struct cpu_group *g, int live, const uint64_t *keys);
-/* The field held at `step` of `level`, into vx, vy (and shared_x, shared_y where it is the same for all). */
+/* The field held at `step` of `level`, into vx, vy (and shared_x, shared_y where it is the same for
+ * all). */
 void cpu_field_make(const struct adr *a, struct cpu_group *g, int level, int step);
 
-/* Images [cells of one channel, lane] in `phi` to spectra, and the level's images (or the difference of the level before
- * and it) from them. */
+/* Images [cells of one channel, lane] in `phi` to spectra, and the level's images (or the
+ * difference of the level before and it) from them. */
 void cpu_heat_spectrum(const struct adr *a, struct cpu_group *g, float *phi);
-void cpu_heat_image(const struct adr *a, struct cpu_group *g, const float *spectrum, int level, int difference, float *out);
+void cpu_heat_image(const struct adr *a, struct cpu_group *g, const float *spectrum, int level,
+                    int difference, float *out);

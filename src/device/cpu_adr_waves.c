@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * cpu_adr_waves: tables of waves at cell centres x = (i + 1/2)/L, the even ones (about x = 1/2) first,
- * and the list of random phases with the coefficients they feed. A sum of full waves
+ * cpu_adr_waves: tables of waves at cell centres x = (i + 1/2)/L, the even ones (about x = 1/2)
+ * first, and the list of random phases with the coefficients they feed. A sum of full waves
+ *
  *     Re sum c_mn exp(2 pi i (m x + n y)),   c = (wr + i wi) e^(i phi),   m, n of either sign
- * is put together from products of cos and sin of |m| and |n|, which makes it the same two real matrix
- * products as the sine waves of a streamfunction. */
+ *
+ * is put together from products of cos and sin of |m| and |n|, which makes it the same two real
+ * matrix products as the sine waves of a streamfunction. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -135,7 +137,8 @@ static void add_mode(const struct adr_plan *plan, struct cpu_spectrum *s, enum r
 {
     int side = plan->side;
     if (plan->velocity == VELOCITY_STREAMFUNCTION) {
-        double a = m >= 1 && n >= 1 && m <= side && n <= side ? amplitude[(m - 1) * side + n - 1] : 0;
+        double a =
+            m >= 1 && n >= 1 && m <= side && n <= side ? amplitude[(m - 1) * side + n - 1] : 0;
         if (a != 0)
             add_target(s, 0, s->waves.cosine[m], s->waves.cosine[n], a, 0);
         return;
@@ -189,7 +192,8 @@ static int highest_mode(const struct adr_plan *plan, const double *amplitude)
 static void set_turns(const struct adr_plan *plan, int most, struct cpu_spectrum *s)
 {
     const struct cpu_waves *w = &s->waves;
-    double unit = plan->velocity == VELOCITY_STREAMFUNCTION ? 0.5 : 1.0; /* kappa/(2 pi) of mode 1 */
+    double unit =
+        plan->velocity == VELOCITY_STREAMFUNCTION ? 0.5 : 1.0; /* kappa/(2 pi) of mode 1 */
     for (int n = 0; n <= most; n++)
         for (int m = 0; m <= most; m++)
             for (int kind = 0; kind < 4; kind++) {

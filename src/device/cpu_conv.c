@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Convolutions: oneDNN does the arithmetic (conv_onednn.c); here are the residual and the
  * accumulating gradient, which need a pass of their own. */
+#include <omp.h>
+
 #include "base/mem.h"
 #include "device/cpu.h"
 
@@ -20,6 +22,7 @@ struct conv *cpu_conv_create(struct device *d, const struct conv_shape *s)
 {
     struct conv *c = mem_alloc(sizeof *c);
     int ho = conv_out(s->h, s->kernel, s->stride), wo = conv_out(s->w, s->kernel, s->stride);
+    omp_set_num_threads(d->threads); /* oneDNN plans for this number */
     c->planned = onednn_conv_create(cpu_of(d)->onednn, s);
     c->type = s->type;
     c->x_bytes =

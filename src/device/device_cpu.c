@@ -124,7 +124,7 @@ static const struct device_ops cpu_ops = {
 };
 
 /* Denormal numbers cost a hundred cycles each and carry nothing here: dark image regions decay into
- * them. */
+ * them. The calling thread, one of the team, keeps this mode afterwards. */
 static void flush_denormals(int threads)
 {
 #pragma omp parallel num_threads(threads)

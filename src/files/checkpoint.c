@@ -80,12 +80,11 @@ static int64_t crc_of(const float *data, int64_t count)
     return (int64_t)crc32_z(0, (const void *)data, (size_t)count * sizeof *data);
 }
 
-static int write_array(struct h5_file *f, const struct checkpoint_array *a)
+static int create_array(struct h5_file *f, const struct checkpoint_array *a)
 {
     char name[64];
     snprintf(name, sizeof name, "crc32.%s", a->name);
     return h5_dataset_create(f, a->name, H5_F32, 1, &a->count, 0, "", "P") ||
-           h5_write_rows(f, a->name, 0, a->count, a->data) ||
            h5_set_int(f, name, crc_of(a->data, a->count));
 }
 
@@ -156,10 +155,13 @@ int checkpoint_write(const char *folder, int64_t step, const char *deck, const c
     for (int i = 0; i < array_count && !failed; i++) {
         size_t used = strlen(names);
         snprintf(names + used, sizeof names - used, "%s%s", i ? " " : "", arrays[i].name);
-        failed = write_array(f, &arrays[i]);
+        failed = create_array(f, &arrays[i]);
     }
     failed = failed || h5_set_text(f, "arrays", names) ||
-             (param_count && write_parameters(f, params, param_count)) || h5_set_complete(f);
+             (param_count && write_parameters(f, params, param_count));
+    for (int i = 0; i < array_count && !failed; i++)
+        failed = h5_write_rows(f, arrays[i].name, 0, arrays[i].count, arrays[i].data);
+    failed = failed || h5_set_complete(f);
     if (h5_close(f) || failed)
         return 1;
     snprintf(latest, sizeof latest, "%s/LATEST", folder);

@@ -45,6 +45,7 @@ int h5_attribute_text(hid_t object, const char *name, const char *text)
 
 int h5_set_text(struct h5_file *f, const char *name, const char *text)
 {
+    f->unwritten_structure = 1;
     return h5_conclude(f, h5_attribute_text(f->id, name, text), "write the attribute", name);
 }
 
@@ -190,6 +191,7 @@ int h5_is_complete(struct h5_file *f)
 
 int h5_probe(const char *path, const char *format, char **deck)
 {
+    H5dont_atexit();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     if (!text_exists(path))
         return 0;

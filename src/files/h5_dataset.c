@@ -125,6 +125,7 @@ int h5_dataset_create(struct h5_file *f, const char *name, enum h5_type type, in
     d->id = H5Dcreate2(f->id, name, id, space, H5P_DEFAULT, list, H5P_DEFAULT);
     int failed = d->id < 0 || h5_attribute_text(d->id, "axes", axes) ||
                  h5_attribute_text(d->id, "unit", unit) || describe(d);
+    f->unwritten_structure = 1;
     if (h5_conclude(f, failed, "create the dataset", name))
         return 1;
     f->open_count++;
@@ -220,6 +221,8 @@ static int move_rows(struct h5_file *f, const char *name, int64_t first, int64_t
 int h5_write_rows(struct h5_file *f, const char *name, int64_t first, int64_t count,
                   const void *rows)
 {
+    if (f->unwritten_structure && h5_flush(f)) /* why: h5_name.c */
+        return 1;
     if (move_rows(f, name, first, count, rows ? rows : "", NULL))
         return 1;
     if (f->collective && !f->mode_told) {

@@ -21,6 +21,7 @@ struct h5_file {
     struct comm *comm; /* borrowed; NULL: one rank, no MPI-IO */
     int writable;
     int collective; /* data move by collective transfers */
+    int unwritten_structure; /* something was created since the last flush */
     int mode_told;  /* the check after the first write is done */
     int failed;     /* a call failed: the file is not worth a name */
     struct h5_dataset open[H5_MAX_OPEN];
@@ -43,6 +44,11 @@ static inline int h5_speaks(const struct h5_file *f)
 /* A handle of ours (close with H5Tclose), and the way back; -1 if the type is none of ours. */
 hid_t h5_type_open(enum h5_type type);
 int h5_type_of(hid_t id, enum h5_type *out);
+
+/* Rank 0: can PATH.new be made, with a megabyte to spare? */
+int h5_try_room(const struct h5_file *f);
+/* Rank 0: from PATH.new to PATH, in a way that survives a power cut. */
+int h5_rename(const struct h5_file *f);
 
 /* Text attribute of any object; not concluded. */
 int h5_attribute_text(hid_t object, const char *name, const char *text);

@@ -33,7 +33,8 @@ int h5_write_ranges(struct h5_file *f, const char *name, const char *const *name
                  H5Pset_obj_track_times(list, 0) < 0;
     if (!failed)
         id = H5Dcreate2(f->id, name, type, space, H5P_DEFAULT, list, H5P_DEFAULT);
-    failed = h5_conclude(f, id < 0 || H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, table) < 0,
+    failed = h5_conclude(f, id < 0, "create the table", name) || h5_flush(f) || /* why: h5_name.c */
+             h5_conclude(f, H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, table) < 0,
                          "write the table", name);
     if (id >= 0)
         H5Dclose(id);

@@ -13,13 +13,13 @@
 #include "files/h5io.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/die.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -29,6 +29,7 @@
 enum {
     ALIGN_BYTES = 1 << 20, /* a Lustre stripe is a multiple of this */
     FULL_BYTES = 4 << 20,
+    META_BYTES = 1 << 16, /* structure lies together, at the beginning */
 };
 
 static herr_t keep_first(unsigned n, const H5E_error2_t *error, void *out)
@@ -125,6 +126,7 @@ static struct h5_file *file_new(const char *path, struct comm *comm, int writabl
     f->comm = comm && comm->size > 1 ? comm : NULL;
     f->id = f->transfer = -1;
     f->writable = writable;
+    H5dont_atexit();                       /* files are closed here or not at all */
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* we print the reason ourselves, once */
     return f;
 }
@@ -155,6 +157,7 @@ static hid_t access_list(struct h5_file *f, const char *hints)
     if (list < 0 || H5Pset_libver_bounds(list, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18) < 0 ||
         H5Pset_alignment(list, ALIGN_BYTES, ALIGN_BYTES) < 0 ||
         H5Pset_cache(list, 0, 0, 0, 1.0) < 0 || H5Pset_sieve_buf_size(list, 0) < 0 ||
+        H5Pset_meta_block_size(list, META_BYTES) < 0 ||
         H5Pset_fclose_degree(list, H5F_CLOSE_STRONG) < 0)
         return -1;
     return f->comm && h5par_access(list, f->comm, hints, f->collective) ? -1 : list;
@@ -187,10 +190,15 @@ int h5_create(const char *path, struct comm *comm, const char *hints, struct h5_
     size_t room = strlen(path) + sizeof ".new";
     f->temporary = mem_alloc(room);
     snprintf(f->temporary, room, "%s.new", path);
-    int failed = choose_transfer(f, hints);
-    if (failed || start(f, hints, 1)) {
-        if (!failed)
-            discard(f);
+    int failed = choose_transfer(f, hints) || (h5_speaks(f) && h5_try_room(f));
+    if (f->comm)
+        failed = comm_agree(f->comm, failed);
+    if (failed) {
+        file_free(f);
+        return 1;
+    }
+    if (start(f, hints, 1)) {
+        discard(f);
         file_free(f);
         return 1;
     }
@@ -230,24 +238,8 @@ static int flush(struct h5_file *f)
 
 int h5_flush(struct h5_file *f)
 {
+    f->unwritten_structure = 0;
     return h5_conclude(f, flush(f), "write it to disk", NULL);
-}
-
-/* A name survives a power cut only when its folder is on disk too. */
-static int rename_durably(const char *from, const char *to)
-{
-    const char *slash = strrchr(to, '/');
-    char folder[4096] = ".";
-    if (slash)
-        snprintf(folder, sizeof folder, "%.*s", slash == to ? 1 : (int)(slash - to), to);
-    int descriptor = rename(from, to) ? -1 : open(folder, O_RDONLY);
-    int failed = descriptor < 0 ||
-                 (fsync(descriptor) && errno != EINVAL); /* EINVAL: this file system cannot */
-    if (failed)
-        log_error("%s: cannot give %s this name: %s", to, from, strerror(errno));
-    if (descriptor >= 0)
-        close(descriptor);
-    return failed;
 }
 
 int h5_publish(struct h5_file *f)
@@ -258,7 +250,7 @@ int h5_publish(struct h5_file *f)
         return 1;
     int failed = 0;
     if (h5_speaks(f))
-        failed = rename_durably(f->temporary, f->path);
+        failed = h5_rename(f);
     if (f->comm)
         failed = comm_agree(f->comm, failed);
     if (failed)
@@ -274,12 +266,11 @@ int h5_close(struct h5_file *f)
         return 0;
     if (!f->failed && f->writable && !h5_publish(f))
         h5_flush(f);
-    int told = f->failed;
     h5_datasets_close(f);
-    int failed = H5Fclose(f->id) < 0;
-    if (!told)
-        h5_conclude(f, failed, "close this file", NULL);
-    failed |= f->writable && f->failed;
+    int failed = h5_conclude(f, H5Fclose(f->id) < 0, "close this file", NULL);
+    if (failed) /* HDF5 would crash on it at the end of the program */
+        DIE("%s: no way to go on after this", f->path);
+    failed = f->writable && f->failed;
     discard(f);
     file_free(f);
     return failed;

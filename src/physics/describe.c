@@ -29,8 +29,8 @@ static void describe_schedule(const struct adr_plan *plan)
              fo_from_sigma(last->sigma, plan->side));
     if (plan->kind == FORWARD_HEAT)
         return;
-    log_info("solver    D2Q9 %s, %lld lattice steps, alpha %.4g to %.4g, tau from %.4g, order %d, "
-             "%s walls, values %g to %g",
+    log_info("solver    D2Q9 %s, %lld lattice steps, alpha %.4g to %.4g, smallest tau %.4g, "
+             "order %d, %s walls, values %g to %g",
              collision_names[plan->collision], (long long)steps, low, high, tau, plan->order,
              wall_names[plan->walls], plan->value_low, plan->value_high);
     if (plan->collision == LBM_BGK || plan->collision == LBM_TRT)
@@ -57,15 +57,16 @@ static void describe_transport(const struct adr_plan *plan)
 
 void physics_describe(const struct adr_plan *plan, const struct forward_settings *forward)
 {
-    double sigma = plan->levels[plan->level_count].sigma, pe = forward->pe;
+    double sigma = plan->levels[plan->level_count].sigma, pe = forward->pe, speed = 0;
+    for (int k = 1; k <= plan->level_count; k++)
+        speed = fmax(speed, plan->levels[k].speed);
     log_info("process   %s, mode %s, %d x %d px, %d channel%s", forward->process, forward->mode,
              plan->side, plan->side, plan->channels, plan->channels == 1 ? "" : "s");
     describe_schedule(plan);
     if (plan->kind == FORWARD_HEAT || plan->velocity == VELOCITY_NONE)
         return;
     log_info("velocity  %s, Pe %g, V up to %.3g px a step, kappa^-%g, theta = %.4g Fo, %s",
-             velocity_names[plan->velocity], pe, pe * plan->levels[1].alpha / plan->side,
-             plan->slope, plan->theta_rate,
+             velocity_names[plan->velocity], pe, speed, plan->slope, plan->theta_rate,
              plan->refresh ? "renewed within a level" : "one field a level");
     log_info("          expected displacement Pe sigma^2/(2L) = %.3g px a component",
              pe * sigma * sigma / (2.0 * plan->side));
@@ -80,8 +81,11 @@ void physics_describe(const struct adr_plan *plan, const struct forward_settings
 
 void physics_describe_stats(const struct adr_plan *plan, const struct adr_stats *stats)
 {
-    log_info("forward   %lld images, %lld velocity fields; velocity %.1f s, lattice %.1f s",
-             (long long)stats->images, (long long)stats->fields, stats->velocity_s, stats->lbm_s);
+    log_info("forward   %lld images, %lld velocity fields", (long long)stats->images,
+             (long long)stats->fields);
+    if (stats->lbm_s > 0)
+        log_info("          velocity %.1f s, lattice %.1f s, summed over threads",
+                 stats->velocity_s, stats->lbm_s);
     if (plan->velocity == VELOCITY_NONE)
         return;
     log_info(

@@ -83,43 +83,78 @@ static float *features_of(struct feature_net *net, const struct image_set *set)
     return features;
 }
 
+/* The real images' features, and what every comparison needs of them. */
+struct real_side {
+    int d;
+    float *features;
+    struct moments moments;
+    double *radius2; /* NULL without prdc */
+};
+
+/* LAPACK works on rank 0, the others wait: n ranks a node would fight for the same cores. */
+static int distance_of(struct comm *comm, const struct moments *real, const float *features,
+                       int64_t n, double *out)
+{
+    struct moments moments;
+    int failed = 0;
+    moments_of(comm, features, n, real->d, &moments);
+    if (comm->rank == 0)
+        failed = frechet_distance(real, &moments, out);
+    moments_free(&moments);
+    comm->ops->bcast(comm, out, sizeof *out, 0);
+    return comm_agree(comm, failed);
+}
+
+static int score_set(struct evaluation *e, struct feature_net *net, const struct real_side *real,
+                     const struct image_set *set, struct scores *out)
+{
+    struct comm *comm = e->job->comm;
+    float *features = features_of(net, set);
+    int failed = 0;
+    if (wanted(&e->job->settings.evaluate, "fd")) {
+        timer_begin("evaluate/frechet");
+        failed = distance_of(comm, &real->moments, features, set->count, &out->fd);
+        timer_end("evaluate/frechet");
+        out->has_fd = 1;
+    }
+    if (real->radius2 && !failed) {
+        timer_begin("evaluate/prdc");
+        failed =
+            prdc_compare(comm, real->features, real->radius2, e->real.count, features, set->count,
+                         real->d, (int)e->job->settings.evaluate.prdc_k, &out->prdc);
+        timer_end("evaluate/prdc");
+        out->has_prdc = 1;
+    }
+    mem_free(features);
+    return failed;
+}
+
 /* Scores of every compared set against the real one on one kind of features. */
 static int score(struct evaluation *e, const char *feature, struct scores out[COMPARED])
 {
     struct job *job = e->job;
     const struct evaluate_settings *s = &job->settings.evaluate;
     struct feature_net *net;
-    struct moments real_moments, moments;
+    struct real_side real = {0};
     int failed = 0;
     if (features_create(job->device, feature, e->real.side, e->real.channels, FEATURE_BATCH, &net))
         return 1;
-    int d = features_dim(net);
-    float *real = features_of(net, &e->real);
-    moments_of(job->comm, real, e->real.count, d, &real_moments);
-    for (int i = 0; i < COMPARED && !failed; i++) {
-        struct image_set *set = &e->compared[i];
-        if (set->total == 0)
-            continue;
-        float *features = features_of(net, set);
-        if (wanted(s, "fd")) {
-            timer_begin("evaluate/frechet");
-            moments_of(job->comm, features, set->count, d, &moments);
-            failed |= frechet_distance(&real_moments, &moments, &out[i].fd);
-            moments_free(&moments);
-            timer_end("evaluate/frechet");
-            out[i].has_fd = 1;
-        }
-        if (wanted(s, "prdc")) {
-            timer_begin("evaluate/prdc");
-            failed |= prdc_compute(job->comm, real, e->real.count, features, set->count, d,
-                                   (int)s->prdc_k, &out[i].prdc);
-            timer_end("evaluate/prdc");
-            out[i].has_prdc = 1;
-        }
-        mem_free(features);
+    real.d = features_dim(net);
+    real.features = features_of(net, &e->real);
+    moments_of(job->comm, real.features, e->real.count, real.d, &real.moments);
+    if (wanted(s, "prdc")) {
+        timer_begin("evaluate/prdc");
+        real.radius2 = mem_alloc((size_t)e->real.count * sizeof *real.radius2);
+        failed = prdc_radii(job->comm, real.features, e->real.count, real.d, (int)s->prdc_k,
+                            real.radius2);
+        timer_end("evaluate/prdc");
     }
-    moments_free(&real_moments);
-    mem_free(real);
+    for (int i = 0; i < COMPARED && !failed; i++)
+        if (e->compared[i].total)
+            failed = score_set(e, net, &real, &e->compared[i], &out[i]);
+    moments_free(&real.moments);
+    mem_free(real.features);
+    mem_free(real.radius2);
     features_destroy(net);
     return comm_agree(job->comm, failed);
 }

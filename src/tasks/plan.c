@@ -84,15 +84,16 @@ static void print_network(struct job *job, const struct images *images, int64_t 
     const struct train_settings *t = &job->settings.train;
     int64_t mine = (t->batch + ranks - 1) / ranks,
             batch = (mine + t->accumulate - 1) / t->accumulate;
-    struct graph *g = unet_create(job->device, &job->settings.unet, images->side, images->channels,
-                                  job->precision, (int)batch, 1);
+    struct graph *g = graph_create(NULL, job->precision, (int)batch, 1, job->settings.unet.dropout);
+    unet_build(g, &job->settings.unet, images->side, images->channels);
+    double arena = (double)graph_layout(g);
     double total = (double)graph_param_total(g), macs = graph_forward_macs(g);
     printf("network      %.2f M parameters, %.3g GMAC forward an image\n", total * 1e-6,
            macs * 1e-9);
     printf("train        %lld images a rank and micro-batch; %.0f MB activations and gradients, "
            "%.0f MB parameters, "
            "moments and averages\n",
-           (long long)batch, (double)graph_arena_bytes(g) * 1e-6, total * 5 * 4e-6);
+           (long long)batch, arena * 1e-6, total * 5 * 4e-6);
     printf("             %.3g GFLOP a step over all ranks, %.1f MB to reduce a rank and step, %.1f "
            "MB a checkpoint\n",
            6e-9 * macs * (double)t->batch, ranks > 1 ? total * 4e-6 : 0.0, total * 16e-6);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/png.h"
 #include "base/rng.h"
+#include "base/split.h"
 #include "base/timer.h"
 #include "files/dataset.h"
 #include "files/trajectories.h"
@@ -211,8 +212,10 @@ static int precompute_to(struct job *job, const char *path, struct h5_file *data
     int64_t chunk = trajectories_chunk_images(&t), done = 0;
     int64_t image_bytes = (int64_t)t.side * t.side * t.channels * t.pairs_per_image * 4;
     struct slab slab = {.images = (SLAB_BYTES / image_bytes / chunk + 1) * chunk};
-    if (slab.images > (t.images + chunk - 1) / chunk * chunk)
-        slab.images = (t.images + chunk - 1) / chunk * chunk;
+    struct range share = split_chunks(t.images, chunk, job->comm->size, 0); /* the largest */
+    int64_t even = (share.count + chunk - 1) / chunk * chunk;
+    if (slab.images > even) /* a small data set is shared too */
+        slab.images = even;
     struct h5_file *file = NULL;
     struct adr_stats stats = {0};
 

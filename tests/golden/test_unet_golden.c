@@ -51,7 +51,7 @@ static const struct golden nets[] = {
       .middle_attention = 1,
       .heads = 2}},
     {"unet_c.bin",
-     28,
+     20,
      1,
      2,
      {0, 50},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The vectorised forward process against the reference: every collision, wall, order and kind of
- * velocity, sides that fill no tile, groups that fill no vector, one and three channels; a lane's bits
- * in any company; and every instruction set that this processor has. */
+ * velocity, sides that fill no tile, groups that fill no vector, one and three channels; a lane's
+ * bits in any company; and every instruction set that this processor has. */
 #define _DEFAULT_SOURCE /* setenv */
 #include <string.h>
 
@@ -21,7 +21,8 @@ static struct adr_plan plan_of(int side, int channels, struct adr_level levels[L
     levels[0] = (struct adr_level){0};
     for (int k = 1; k <= LEVELS; k++) {
         double alpha = 0.11 + 0.01 * k;
-        levels[k] = (struct adr_level){.steps = steps[k], .alpha = alpha, .cs2 = 2 * alpha, .tau = 1};
+        levels[k] =
+            (struct adr_level){.steps = steps[k], .alpha = alpha, .cs2 = 2 * alpha, .tau = 1};
         levels[k].speed = 6 * alpha / side;
         levels[k].fo = variance / (2.0 * side * side);
         levels[k].fo_step = alpha / ((double)side * side);
@@ -122,17 +123,21 @@ static int agree(const struct adr_plan *plan, int n, const char *what)
         size = fmax(size, fabs((double)want.u[i]));
     double u = largest_difference(count, got.u, want.u) / size;
     double delta = largest_difference(count, got.delta, want.delta) / size;
-    double v = largest_difference((size_t)n * 2 * (size_t)plan->side * (size_t)plan->side, got.v,
-                                  want.v) / plan->levels[3].speed;
+    double v =
+        largest_difference((size_t)n * 2 * (size_t)plan->side * (size_t)plan->side, got.v, want.v) /
+        plan->levels[3].speed;
     worst_u = fmax(worst_u, u);
     worst_delta = fmax(worst_delta, delta);
-    worst_v = fmax(worst_v, v);
-    int good = u < 3e-6 && delta < 3e-6 && v < 2e-5;
+    worst_v = fmax(worst_v, v / plan->side);
+    /* Measured 2.0e-6 and 1.9e-6. Neighbours of psi differ by 1/side of it, which is what its
+     * rounding is divided by: measured 3.2e-7 side. */
+    int good = u < 3e-6 && delta < 3e-6 && v < 4e-7 * plan->side;
     if (!good)
-        printf("%s: side %d channels %d n %d collision %d walls %d order %d velocity %d: u %.3g delta "
-               "%.3g v %.3g\n",
-               what, plan->side, plan->channels, n, (int)plan->collision, (int)plan->walls,
-               plan->order, (int)plan->velocity, u, delta, v);
+        printf(
+            "%s: side %d channels %d n %d collision %d walls %d order %d velocity %d: u %.3g delta "
+            "%.3g v %.3g\n",
+            what, plan->side, plan->channels, n, (int)plan->collision, (int)plan->walls,
+            plan->order, (int)plan->velocity, u, delta, v);
     CHECK(good);
     CHECK(got.stats.images == want.stats.images && got.stats.fields == want.stats.fields);
     CHECK(got.stats.fields_over == want.stats.fields_over);
@@ -245,17 +250,30 @@ static void tau_one(void)
     }
 }
 
+/* Sides of several row tiles; the nine populations of the wide one go in narrower groups. */
+static void wide(void)
+{
+    struct adr_level levels[LEVELS + 1];
+    struct adr_plan plan = plan_of(64, 1, levels);
+    agree(&plan, 2, "wide");
+    plan = plan_of(88, 1, levels);
+    use_collision(&plan, LBM_BGK);
+    agree(&plan, 9, "wide");
+}
+
 int main(void)
 {
     static const char *const isas[] = {"generic", "avx2", "avx512"};
     for (int isa = 2; isa >= 0; isa--) {
-        setenv("PECLET_ISA", isas[isa], 1); /* an instruction set that is missing repeats a lower one */
+        setenv("PECLET_ISA", isas[isa],
+               1); /* an instruction set that is missing repeats a lower one */
         worst_u = worst_delta = worst_v = 0;
         velocities();
+        wide();
         company();
         tau_one();
         against_reference();
-        printf("%s: u %.3g delta %.3g v/V %.3g\n", isas[isa], worst_u, worst_delta, worst_v);
+        printf("%s: u %.3g delta %.3g v/(V side) %.3g\n", isas[isa], worst_u, worst_delta, worst_v);
     }
     CHECK(mem_live_bytes() == 0);
     return check_done();

@@ -101,10 +101,10 @@ static void like_reference(struct device *d, struct device *ref, const struct ad
     adr_case_run(d, &plan, N, 7, u0, COUNT, levels, u, delta, &stats);
     adr_case_run(ref, &plan, N, 7, u0, COUNT, levels, u_ref, delta_ref, &want);
     double error = adr_case_worst(all, u, u_ref), step = adr_case_worst(all, delta, delta_ref);
-    if (!(error < 2e-6 && step < 1e-6))
+    if (!(error < 1e-6 && step < 1e-6))
         printf("%s, %d px, %d channels: u off by %.3g, delta by %.3g\n", what, side, channels,
                error, step);
-    CHECK(error < 2e-6);
+    CHECK(error < 1e-6); /* measured: cpu 4.8e-7, of delta 3.6e-7 */
     CHECK(step < 1e-6);
     if (want.worst_ratio > 0) {
         CHECK_NEAR(stats.worst_ratio / want.worst_ratio, 1, 1e-5);

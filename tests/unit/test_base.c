@@ -76,6 +76,8 @@ static void check_text(const char *folder)
     CHECK(text_make_folders(deep) == 0 && text_exists(deep) == 1 && text_make_folders(deep) == 0);
     snprintf(deep, sizeof deep, "%s/a.txt/below", folder); /* a file stands in the way */
     CHECK(text_make_folders(deep) != 0);
+    snprintf(deep, sizeof deep, "%s/a.txt", folder); /* or is what should be the folder */
+    CHECK(text_make_folders(deep) != 0);
     text = NULL;
     CHECK(text_read("/nonexistent/file", &text, &bytes) != 0 && text == NULL);
     CHECK(text_read(folder, &text, &bytes) != 0 && text == NULL);

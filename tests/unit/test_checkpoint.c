@@ -161,14 +161,14 @@ static void check_keep(void)
     empty_folder();
 }
 
-static void check_full_disk(void)
+static void check_no_room(void)
 {
     struct rlimit old, small;
     getrlimit(RLIMIT_FSIZE, &old);
     signal(SIGXFSZ, SIG_IGN);
     CHECK(!write_step(1, 1, 0));
-    const rlim_t limits[] = {0, 100, 3000, 1 << 20, 6 << 20, 9876500};
-    for (int i = 0; i < 6; i++) {
+    const rlim_t limits[] = {0, 100, 3000};
+    for (int i = 0; i < 3; i++) {
         small = old;
         small.rlim_cur = limits[i];
         setrlimit(RLIMIT_FSIZE, &small);
@@ -191,7 +191,7 @@ int main(void)
     check_round_trip();
     check_damage();
     check_keep();
-    check_full_disk();
+    check_no_room();
     for (int i = 0; i < 4; i++)
         mem_free(*buffers[i]);
     CHECK(!rmdir(folder));

@@ -25,7 +25,7 @@ STREAM_TEST = 11  # RNG_TEST of src/base/rng.h
 NETS = {
     "a": dict(side=12, channels=1, batch=2, levels=[1, 40], width=64, mult=[1, 2], blocks=1, attention=[1], middle=True, heads=1),
     "b": dict(side=12, channels=3, batch=3, levels=[7, 100, 199], width=32, mult=[1, 2, 2], blocks=2, attention=[1, 2], middle=True, heads=2),
-    "c": dict(side=28, channels=1, batch=2, levels=[0, 50], width=32, mult=[1, 2, 2], blocks=1, attention=[], middle=False, heads=1),
+    "c": dict(side=20, channels=1, batch=2, levels=[0, 50], width=32, mult=[1, 2, 2], blocks=1, attention=[], middle=False, heads=1),
 }
 
 

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  * adr_equilibrium: D2Q9 at tau = 1, where u is the whole state:
- *     u'(x) = sum_i e_i(x - c_i),   e_i = w_i [u + U (a + a^2/2 - v.v/(2 cs2))],  a = c_i.v/cs2,  U = u + base
- * Summed along x first: what a row sends to the row above, to itself and to the row below is
- *     H_0 = w0 A - 2 E,   H_+- = h A + E +- O,          w0 = 1 - cs2, h = cs2/2
- *     A = sum over x of  p | w0 u - 2 X | m  (from the left, here, from the right),  p, m = h u + X +- q
- *     O = of  h r + Z | w0 r | h r - Z,   E = of  h Y | w0 Y | h Y
- *     q = U vx/2, r = U vy/2, X = (w0/cs2) q vx/2, Y = (w0/cs2) r vy/2, Z = q vy/2   (order 1: X = Y = Z = 0)
- * Rows are swept downwards in place: row y-1 is complete once H_- of row y is known; `here` and `down` hold what the
- * rows above have left for the current one and the next. Several lattice steps follow each other one row behind,
- * so that a row is read from memory once for all of them. */
+ *
+ *     u'(x) = sum_i e_i(x - c_i)
+ *     e_i = w_i [u + U (a + a^2/2 - v.v/(2 cs2))],   a = c_i.v/cs2,  U = u + base
+ *
+ * Summed along x first: what a row sends to the row above (H_-), to itself and to the row below is,
+ * with w0 = 1 - cs2, h = cs2/2 and three terms that come from the left | from here | from the
+ * right,
+ *
+ *     H_0 = w0 A - 2 E,   H_+- = h A + E +- O
+ *     A:  p       | w0 u - 2 X | m          p, m = h u + X +- q,  q = U vx/2
+ *     O:  h r + Z | w0 r       | h r - Z    r = U vy/2,  Z = q vy/2
+ *     E:  h Y     | w0 Y       | h Y        X = (w0/cs2) q vx/2,  Y = (w0/cs2) r vy/2
+ *
+ * (order 1: X = Y = Z = 0). Rows are swept downwards in place: row y-1 is complete once H_- of row
+ * y is known; `here` and `down` hold what the rows above have left for the current one and the
+ * next. Several lattice steps follow each other one row behind, so that a row is read from memory
+ * once for all of them. */
 #include "device/simd/adr_math.h"
 #include "device/simd/adr_parts.h"
 
@@ -92,7 +100,8 @@ SIMD_INLINE void sweep_row(const struct adr_sweep *s, const struct weights *w,
         left = here;
         here = next;
     }
-    if (s->walls == WALLS_BOUNCE_BACK) { /* what left through the sides comes back to its own cell */
+    if (s->walls ==
+        WALLS_BOUNCE_BACK) { /* what left through the sides comes back to its own cell */
         g->here[0] += start.m;
         g->here[n - 1] += end.p;
     }

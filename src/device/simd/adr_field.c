@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * adr_field: from the streamfunction to the velocity, and the velocity's size.
- *     v_x = D_y psi, v_y = -D_x psi,   D = central difference along one axis, (cs2/2, 1 - cs2, cs2/2) along the other
- * psi is odd about the walls. The curl is computed twice, once for its size and once scaled, which is
- * less work than storing and reading it again. */
+ * adr_field: from the streamfunction, odd about the walls, to the velocity; and its size.
+ *
+ *     v_x = D_y psi,  v_y = -D_x psi
+ *
+ * D: central difference along its axis, (cs2/2, 1 - cs2, cs2/2) along the other. The curl is
+ * computed twice, once for its size and once scaled, which is less work than storing and reading
+ * it again. */
 #include "device/simd/adr_math.h"
 #include "device/simd/adr_parts.h"
 
@@ -67,7 +70,8 @@ SIMD_INLINE void add_sum(double *sum, vn part)
 void SIMD_NAME(adr_curl_extent)(int side, float cs2, const float *psi, const struct adr_extent *e)
 {
     int w = side + 2;
-    vn half = v_all(0.5f), edge = half * (cs2 / 2), centre = half * (1 - cs2), ratio = {0}, speed2 = {0};
+    vn half = v_all(0.5f), edge = half * (cs2 / 2), centre = half * (1 - cs2), ratio = {0},
+       speed2 = {0};
     clear(e);
     for (int j = 1; j <= side; j++) {
         const vn *row = (const vn *)psi + j * w;
@@ -93,7 +97,7 @@ void SIMD_NAME(adr_curl)(int side, float cs2, const float *psi, const float *fac
                          float *vy)
 {
     int w = side + 2;
-    vn quarter = *(const vn *)factor * 0.25f, edge = quarter * (cs2 / 2);
+    vn quarter = v_loadf(factor, 0, LANES) * 0.25f, edge = quarter * (cs2 / 2);
     vn centre = quarter * (1 - cs2);
     for (int j = 0; j < side; j++) {
         const vn *row = (const vn *)psi + (j + 1) * w;
@@ -147,9 +151,10 @@ SIMD_INLINE vn tanh_over(vn square)
     return v_select(square < 0.09f, p, large);
 }
 
-void SIMD_NAME(adr_scale)(int cells, const float *factor_x, const float *factor_y, float cap, const float *raw_x, const float *raw_y, float *vx, float *vy)
+void SIMD_NAME(adr_scale)(int cells, const float *factor_x, const float *factor_y, float cap,
+                          const float *raw_x, const float *raw_y, float *vx, float *vy)
 {
-    vn fx = *(const vn *)factor_x, fy = *(const vn *)factor_y;
+    vn fx = v_loadf(factor_x, 0, LANES), fy = v_loadf(factor_y, 0, LANES);
     float over = cap > 0 ? 1 / cap : 0;
     for (int i = 0; i < cells; i++) {
         vn x = fx * ((const vn *)raw_x)[i], y = fy * ((const vn *)raw_y)[i];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * adr_math: multiply-add that is fused wherever the instruction set can, never by the compiler's choice: the same cell
- * must come out bit-equal from every copy of a kernel (shared or own velocity, first or last row). */
+ * adr_math: multiply-add that is fused wherever the instruction set can, never by the compiler's
+ * choice: the same cell must come out bit-equal from every copy of a kernel (shared or own
+ * velocity, first or last row). */
 #pragma once
 #include "device/simd/simd_math.h"
 #if defined(__FMA__)

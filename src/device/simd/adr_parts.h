@@ -23,4 +23,5 @@ void SIMD_NAME(adr_curl_extent)(int side, float cs2, const float *psi, const str
 void SIMD_NAME(adr_curl)(int side, float cs2, const float *psi, const float *factor, float *vx,
                          float *vy);
 void SIMD_NAME(adr_extent)(int cells, const float *vx, const float *vy, const struct adr_extent *e);
-void SIMD_NAME(adr_scale)(int cells, const float *factor_x, const float *factor_y, float cap, const float *raw_x, const float *raw_y, float *vx, float *vy);
+void SIMD_NAME(adr_scale)(int cells, const float *factor_x, const float *factor_y, float cap,
+                          const float *raw_x, const float *raw_y, float *vx, float *vy);

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  * adr_populations: D2Q9 with nine populations a cell; collisions bgk, trt and regularized, whose
  * formulas are in d2q9.h, taken apart here into even and odd halves of opposite directions i, o:
- *     e = f_i + f_o,  d = f_i - f_o,      f_i, f_o = e' +- d'
+ *
+ *     e = f_i + f_o,  d = f_i - f_o,  f_i, f_o = e' +- d'
  *     e' = keep_even e/2 + (1 - keep_even) S,   d' = keep_odd d/2 + (1 - keep_odd) A
  *     S = w_i [u + U ((c.v/cs2)^2/2 - v.v/(2 cs2))],  A = w_i U c.v/cs2,  U = u + base
- * regularized: e' = S, d' = A + keep_odd w_i c.J/cs2, J = sum c_i f_i - U v.
+ *     regularized: e' = S,  d' = A + keep_odd w_i c.J/cs2,  J = sum c_i f_i - U v
  *
- * Stored is f_i - w_i base, as [row][column][9][lane] with a ring of one cell; directions are numbered
- * i = 3 (c_y + 1) + (c_x + 1). One pass a step in place, rows downwards: a row is read, collided and
- * sent on cell by cell. What goes up lands in the row above, which has been read already; what would
- * overtake the reading within the row waits one cell; what goes down waits in `down` until the next
- * row has been read. What leaves the image lands in the ring, from where the walls put it back. As in
- * adr_equilibrium.c a few steps follow each other one row behind. */
+ * Stored is f_i - w_i base, as [row][column][9][lane] with a ring of one cell; directions are
+ * numbered i = 3 (c_y + 1) + (c_x + 1). One pass a step in place, rows downwards: a row is read,
+ * collided and sent on cell by cell. What goes up lands in the row above, which has been read
+ * already; what would overtake the reading within the row waits one cell; what goes down waits in
+ * `down` until the next row has been read. What leaves the image lands in the ring, from where the
+ * walls put it back. As in adr_equilibrium.c a few steps follow each other one row behind. */
 #include "device/simd/adr_math.h"
 #include "device/simd/adr_parts.h"
 
@@ -20,8 +21,8 @@ enum { Q = 9, REST = 4 };
 struct relaxation {
     vn base, keep_even, keep_odd; /* the latter halved, except for regularized */
     vn s_side, s_corner;          /* (1 - keep_even) w_i */
-    vn a_side, a_corner;          /* (1 - keep_odd) w_i 2/cs2; 2 because half the velocity is given */
-    vn j_side, j_corner;          /* regularized: keep_odd w_i/cs2 */
+    vn a_side, a_corner; /* (1 - keep_odd) w_i 2/cs2; 2 because half the velocity is given */
+    vn j_side, j_corner; /* regularized: keep_odd w_i/cs2 */
     vn twice_over_cs2, half_cs2;
 };
 
@@ -88,7 +89,8 @@ SIMD_INLINE void collide(const struct relaxation *k, int order, int regularized,
         ep = madd(k->keep_even, ep, k->s_corner * sp);
         em = madd(k->keep_even, em, k->s_corner * sm);
     }
-    f[REST] = madd(v_all(-2), (ex + ey) + (ep + em), u); /* conserves u where rounded weights do not */
+    f[REST] =
+        madd(v_all(-2), (ex + ey) + (ep + em), u); /* conserves u where rounded weights do not */
     f[5] = ex + dx;
     f[3] = ex - dx;
     f[7] = ey + dy;
@@ -140,7 +142,8 @@ SIMD_INLINE void sweep_row(const struct adr_sweep *s, const struct relaxation *k
 static void side_walls(enum lbm_walls walls, int n, vn *row, vn *up, vn *down)
 {
     vn *first = cell(row, 0), *last = cell(row, n - 1);
-    vn *left = cell(row, -1), *right = cell(row, n), *left_up = cell(up, -1), *right_up = cell(up, n);
+    vn *left = cell(row, -1), *right = cell(row, n), *left_up = cell(up, -1),
+       *right_up = cell(up, n);
     vn *left_down = down - 3, *right_down = down + 3 * n;
     if (walls == WALLS_PERIODIC) {
         first[5] = right[5];

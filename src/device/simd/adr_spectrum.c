@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
- * adr_spectrum: random phases of 16 (8, 4) images at once, their drift, and the sums over modes as two
- * small matrix products a field. The phases of a lane differ by its key alone; the drift kappa theta is
- * the same for all lanes, so it turns a pair (cosine part, sine part) by one angle a mode. */
+ * adr_spectrum: random phases of all lanes' images at once, their drift, and the sums over modes as
+ * two small matrix products a field. The phases of a lane differ by its key alone; the drift kappa
+ * theta is the same for all lanes, so it turns a pair (cosine part, sine part) by one angle a
+ * mode. */
 #include <math.h>
 
-#include "base/rng.h"
 #include "device/simd/adr_math.h"
 #include "device/simd/adr_parts.h"
+#include "device/simd/simd_random.h"
 
 /* rng_philox for all lanes: counter words c, key of the generator k0, k1. */
-SIMD_INLINE void philox(uint32_t c[4][LANES], uint32_t k0, uint32_t k1)
+SIMD_INLINE void philox(vnu c[4], uint32_t k0, uint32_t k1)
 {
     for (int round = 0; round < 10; round++) {
-        for (int l = 0; l < LANES; l++) {
-            uint64_t p0 = (uint64_t)0xD2511F53u * c[0][l], p1 = (uint64_t)0xCD9E8D57u * c[2][l];
-            c[0][l] = (uint32_t)(p1 >> 32) ^ c[1][l] ^ k0;
-            c[1][l] = (uint32_t)p1;
-            c[2][l] = (uint32_t)(p0 >> 32) ^ c[3][l] ^ k1;
-            c[3][l] = (uint32_t)p0;
-        }
+        vnu high0, low0, high1, low1;
+        v_multiply(c[0], 0xD2511F53u, &high0, &low0);
+        v_multiply(c[2], 0xCD9E8D57u, &high1, &low1);
+        c[0] = high1 ^ c[1] ^ k0;
+        c[1] = low1;
+        c[2] = high0 ^ c[3] ^ k1;
+        c[3] = low0;
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
@@ -29,22 +30,18 @@ void SIMD_NAME(adr_phases)(uint64_t seed, const uint64_t *keys, int draws,
                            float *cosine_part, float *sine_part)
 {
     vn *a = (vn *)cosine_part, *b = (vn *)sine_part;
+    vnu key_low, key_high, zero = {0};
+    for (int l = 0; l < LANES; l++) {
+        key_low[l] = (uint32_t)keys[l];
+        key_high[l] = (uint32_t)(keys[l] >> 32);
+    }
     for (int i = 0; i < draws; i++) {
-        uint32_t c[4][LANES];
-        for (int l = 0; l < LANES; l++) {
-            c[0][l] = draw[i].block;
-            c[1][l] = draw[i].step;
-            c[2][l] = (uint32_t)keys[l];
-            c[3][l] = (uint32_t)(keys[l] >> 32) | (draw[i].stream << 24);
-        }
+        vnu c[4] = {zero + draw[i].block, zero + draw[i].step, key_low,
+                    key_high | (draw[i].stream << 24)};
         philox(c, (uint32_t)seed, (uint32_t)(seed >> 32));
         for (int word = 0; word < 4; word++) {
-            vni high;
             vn sine, cosine;
-            memcpy(&high, c[word], sizeof high);
-            high = (vni)((vnu)high >> 8);
-            vn uniform = (__builtin_convertvector(high, vn) + 0.5f) * 5.9604644775390625e-8f;
-            v_sincos(uniform * 6.283185307179586f, &sine, &cosine);
+            v_sincos(v_uniform(c[word]) * 6.283185307179586f, &sine, &cosine);
             for (int t = 0; t < draw[i].count[word]; t++, target++) {
                 vn alpha = v_all(target->alpha), beta = v_all(target->beta);
                 vn *to_a = &a[target->index], *to_b = &b[target->index];
@@ -75,8 +72,8 @@ void SIMD_NAME(adr_rotate)(int n, const float *a, const float *b, const float *c
                            const float *sine, float *out)
 {
     for (int i = 0; i < n; i++)
-        ((vn *)out)[i] = madd(v_all(cosine[i]), ((const vn *)a)[i],
-                              v_all(sine[i]) * ((const vn *)b)[i]);
+        ((vn *)out)[i] =
+            madd(v_all(cosine[i]), ((const vn *)a)[i], v_all(sine[i]) * ((const vn *)b)[i]);
 }
 
 /* A tile of results held in registers, for the even and the odd waves at once. */

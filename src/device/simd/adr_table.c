@@ -6,8 +6,8 @@
 #include <xmmintrin.h>
 #endif
 
-/* Bits 15 and 6 of the control word: results that would be denormal become 0, operands that are count
- * as 0. */
+/* Bits 15 and 6 of the control word: results that would be denormal become 0, operands that are
+ * count as 0. */
 static unsigned flush_denormals(void)
 {
 #if defined(__SSE__)

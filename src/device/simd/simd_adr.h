@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * simd_adr: the forward process of a group of images, one image a vector lane. Arrays of a group are
- * [row][column][lane] with simd_adr.lanes floats a cell, so nothing ever shifts between lanes and a
- * lane's result does not depend on its neighbours. */
+ * simd_adr: the forward process of a group of images, one image a vector lane. Arrays of a group
+ * are [row][column][lane] with simd_adr.lanes floats a cell, so nothing ever shifts between lanes
+ * and a lane's result does not depend on its neighbours. */
 #pragma once
 #include <stddef.h>
 
@@ -30,8 +30,9 @@ static inline size_t adr_sweep_scratch(int side)
 
 /* Sums of waves that are even or odd about the middle of n cells:
  *     out[r, c] = sum_k in[r, k] wave_k(c),   c = 0 .. n-1, the even waves first along k
- * A table is [waves][columns], (n+1)/2 columns and ADR_SLACK to spare: the other half of the cells follows from the
- * symmetry. symmetric = 0: any matrix, all n columns (and slack) in `even`, odd_count 0. even_count >= odd_count. */
+ * A table is [waves][columns], (n+1)/2 columns and ADR_SLACK to spare: the other half of the cells
+ * follows from the symmetry. symmetric = 0: any matrix, all n columns (and slack) in `even`,
+ * odd_count 0. even_count >= odd_count. */
 struct adr_waves {
     int n, columns, symmetric, even_count, odd_count;
     const float *even, *odd; /* borrowed */
@@ -44,8 +45,11 @@ struct adr_view {
 };
 
 /* Four phases phi = 2 pi uniform of one counter block, and where they go:
- *     cosine_part[index] += alpha cos phi + beta sin phi,   sine_part[index] += beta cos phi - alpha sin phi
- * so that cosine_part cos(kappa theta) + sine_part sin(kappa theta) is the same with phi + kappa theta. */
+ *
+ *     a[index] += alpha cos phi + beta sin phi          a: cosine part
+ *     b[index] += beta cos phi - alpha sin phi          b: sine part
+ *
+ * so that a cos(kappa theta) + b sin(kappa theta) is the first line at phi + kappa theta. */
 struct adr_target {
     int32_t index;
     float alpha, beta;
@@ -81,23 +85,25 @@ struct simd_adr {
 
     /* Fills the ring around psi [side + 2][side + 2][lane], odd about the walls. */
     void (*odd_ring)(int side, float *psi);
-    /* Extent of the solver's curl of psi (the sum of both squares in square_x; the means are zero), and half of that
-     * curl times factor [lane]. */
+    /* Extent of the solver's curl of psi (the sum of both squares in square_x; the means are zero),
+     * and half of that curl times factor [lane]. */
     void (*curl_extent)(int side, float cs2, const float *psi, const struct adr_extent *e);
     void (*curl)(int side, float cs2, const float *psi, const float *factor, float *vx, float *vy);
     /* Extent of vx, vy as they are. */
     void (*extent)(int cells, const float *vx, const float *vy, const struct adr_extent *e);
-    /* v = factor raw, then cap tanh(|v|/cap) along v where cap > 0. Factors [lane]; v may be raw. */
-    void (*scale)(int cells, const float *factor_x, const float *factor_y, float cap, const float *raw_x,
-                  const float *raw_y, float *vx, float *vy);
+    /* v = factor raw, then cap tanh(|v|/cap) along v where cap > 0. Factors [lane]; v may be raw.
+     */
+    void (*scale)(int cells, const float *factor_x, const float *factor_y, float cap,
+                  const float *raw_x, const float *raw_y, float *vx, float *vy);
 
-    /* `count` images to lanes and back, pixels `stride` floats apart: state = scale image + offset, other lanes repeat
-     * the first image; image = scale state + offset. */
-    void (*pack)(int cells, int count, const float *const *image, int stride, float scale, float offset, float *state);
-    void (*unpack)(int cells, int count, const int *lane, const float *state, float scale, float offset,
-                   float *const *image, int stride);
+    /* `count` images to lanes and back, pixels `stride` floats apart: state = scale image + offset,
+     * other lanes repeat the first image; image = scale state + offset. */
+    void (*pack)(int cells, int count, const float *const *image, int stride, float scale,
+                 float offset, float *state);
+    void (*unpack)(int cells, int count, const int *lane, const float *state, float scale,
+                   float offset, float *const *image, int stride);
     /* The same, and change = scale (change - state), change holding an earlier state. */
-    void (*unpack_change)(int cells, int count, const int *lane, const float *state, float scale, float offset,
-                          float *const *image, float *const *change, int stride);
+    void (*unpack_change)(int cells, int count, const int *lane, const float *state, float scale,
+                          float offset, float *const *image, float *const *change, int stride);
 };
 SIMD_DECLARE(adr);
