@@ -51,10 +51,10 @@ RNG_FN struct rng4 rng_draw(uint64_t seed, enum rng_stream stream, uint64_t samp
     return rng_philox(c, (uint32_t)seed, (uint32_t)(seed >> 32));
 }
 
-/* Uniform in (0,1], 24 bits; never 0, and 1 only for the last of the 2^24 values. */
+/* Uniform in the open interval (0,1): 23 bits and a half, exact in fp32 (24 bits would round up to 1). */
 RNG_FN float rng_uniform(uint32_t word)
 {
-    return ((float)(word >> 8) + 0.5f) * 5.9604644775390625e-8f;
+    return ((float)(word >> 9) + 0.5f) * 1.1920928955078125e-7f;
 }
 
 /* Two standard normals from two words (Box and Muller). */

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "base/timer.h"
 #include "device/cpu_adr_parts.h"
-#include "physics/turbulence.h"
+#include "device/turbulence.h"
 
 SIMD_DEFINE_BEST(adr)
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cpu_adr_field: the velocity that a group of images holds at one time: sums of waves, the solver's
- * curl, one scale (definitions: physics/turbulence.h), limits, statistics. vx and vy carry HALF the
+ * curl, one scale (definitions: device/turbulence.h), limits, statistics. vx and vy carry HALF the
  * velocity, which is what the kernels want. */
 #include <math.h>
 #include <string.h>
 
 #include "base/timer.h"
 #include "device/cpu_adr_parts.h"
-#include "physics/turbulence.h"
+#include "device/turbulence.h"
 
 void cpu_field_keys(const struct adr *a, struct cpu_group *g, int live, const uint64_t *keys)
 {

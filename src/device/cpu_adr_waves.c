@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "device/cpu_adr_parts.h"
-#include "physics/turbulence.h"
+#include "device/turbulence.h"
 
 static const double pi = 3.14159265358979323846;
 

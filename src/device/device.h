@@ -10,7 +10,9 @@
  *
  * ref rounds a stored result once, to its own type, after everything that the operation adds to it (bias, residual,
  * `accumulate`); the others may round once more on the way. Outputs do not overlap inputs unless said. Counts may be 0.
- * An operation gives the same bits again for the same inputs and thread count, and touches nothing beyond the shape. */
+ * An operation gives the same bits again for the same inputs and thread count, and touches nothing beyond the shape.
+ * Activations are 64-byte aligned, ranges of flat vectors (parameters, their gradients) to their element only.
+ * Numbers below fp32's normal range (1.2e-38) may count as 0. */
 #pragma once
 #include "device/adr_plan.h"
 #include "device/tensor.h"

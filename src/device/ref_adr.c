@@ -8,7 +8,7 @@
 #include "base/die.h"
 #include "base/mem.h"
 #include "device/ref_adr_parts.h"
-#include "physics/turbulence.h"
+#include "device/turbulence.h"
 
 enum { POPULATIONS = 9 };
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * ref_adr_velocity: the prescribed velocity of one image at one time, by direct sums over modes in
- * double (two matrix products a field). Definitions: physics/turbulence.h. */
+ * double (two matrix products a field). Definitions: device/turbulence.h. */
 #include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/rng.h"
 #include "device/ref_adr_parts.h"
-#include "physics/turbulence.h"
+#include "device/turbulence.h"
 
 static const double two_pi = 6.28318530717958647693;
 

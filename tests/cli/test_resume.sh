@@ -17,7 +17,8 @@ cmp -s <(sed 's/"images_per_s.*//' whole/log.jsonl) <(sed 's/"images_per_s.*//' 
 
 # a damaged checkpoint is passed over for the one before
 cp -r parts damaged
-printf 'xxxx' | dd of=damaged/checkpoints/step-00000010.h5 bs=1 seek=200000 conv=notrunc status=none
+middle=$(($(stat -c %s damaged/checkpoints/step-00000010.h5) / 2))
+printf 'xxxx' | dd of=damaged/checkpoints/step-00000010.h5 bs=1 seek="$middle" conv=notrunc status=none
 expect 0 'going on from the checkpoint of step 5' "$peclet" train "$deck" run.out=damaged
 same whole/checkpoints/step-00000010.h5 damaged/checkpoints/step-00000010.h5
 
@@ -39,14 +40,14 @@ cp whole/dataset.h5 whole/trajectories.h5 stopped/
 touch stopped/STOP
 expect 75 'stopped (stop)' "$peclet" train "$deck" run.out=stopped
 
-# killed at random moments, on changing rank counts, until done
-kill_until_done() { # stage, further overrides
-    local stage=$1 tries=0 code=1
-    shift
+# killed at random moments, on 1 to MOST ranks, until done
+kill_until_done() { # MOST, stage, further overrides
+    local most=$1 stage=$2 tries=0 code=1
+    shift 2
     while [ "$code" -ne 0 ] && [ "$tries" -lt 40 ]; do
         local after
         after=$(awk -v s="$RANDOM" -v n="$tries" 'BEGIN { print 0.15 + 0.12 * n + 0.25 * s / 32768 }')
-        timeout -s KILL "$after" mpirun --bind-to none -n $((1 + RANDOM % 3)) "$peclet" "$stage" "$deck" "$@" >kill.log 2>&1
+        timeout -s KILL "$after" mpirun --bind-to none -n $((1 + RANDOM % most)) "$peclet" "$stage" "$deck" "$@" >kill.log 2>&1
         code=$?
         tries=$((tries + 1))
         pkill -KILL -f "$work" 2>/dev/null
@@ -56,9 +57,10 @@ kill_until_done() { # stage, further overrides
 }
 mkdir -p killed
 cp whole/dataset.h5 killed/
-kill_until_done precompute run.out="$work/killed"
+kill_until_done 3 precompute run.out="$work/killed"
 same whole/trajectories.h5 killed/trajectories.h5
-cp -r whole/checkpoints killed/
-kill_until_done sample run.out="$work/killed"
+kill_until_done 1 train run.out="$work/killed" train.checkpoint_every=2
+same whole/checkpoints/step-00000010.h5 killed/checkpoints/step-00000010.h5
+kill_until_done 3 sample run.out="$work/killed"
 same whole/samples.h5 killed/samples.h5
 finish

@@ -15,21 +15,25 @@ static float *device_floats(struct device *d, int64_t n, float value, float *hos
     return x;
 }
 
-/* Mean, variance and fourth moment of sigma N(0,1) on a constant; bounds are five standard
+/* Moments of sigma N(0,1) on a constant and products of neighbours; bounds are five standard
  * deviations of each. The same numbers come out when the samples are drawn in two calls. */
 static void chance_normal(struct device *d)
 {
     float *a = mem_alloc(DRAWS * 4), *b = mem_alloc(DRAWS * 4);
     float *x = device_floats(d, DRAWS, 3, a);
     const int per_sample = DRAWS / 64;
-    double moment[5] = {0};
+    double moment[5] = {0}, product[9] = {0};
     d->ops->add_normal(d, 64, per_sample, 2, 1, RNG_TEST, 5, 100, x);
     d->ops->download(d, a, x, DRAWS * 4);
     for (int64_t i = 0; i < DRAWS; i++) {
         double z = (a[i] - 3) / 2;
         for (int k = 1; k < 5; k++)
             moment[k] += pow(z, k) / DRAWS;
+        for (int lag = 1; lag < 9 && i >= lag; lag++)
+            product[lag] += z * (a[i - lag] - 3) / 2 / DRAWS;
     }
+    for (int lag = 1; lag < 9; lag++)
+        CHECK_NEAR(product[lag], 0, 5 * sqrt(1.0 / DRAWS));
     CHECK_NEAR(moment[1], 0, 5 * sqrt(1.0 / DRAWS));
     CHECK_NEAR(moment[2], 1, 5 * sqrt(2.0 / DRAWS));
     CHECK_NEAR(moment[3], 0, 5 * sqrt(15.0 / DRAWS));

@@ -3,7 +3,7 @@
  * clock, and settings that must be refused. */
 #include "adr_cases.h"
 #include "check.h"
-#include "physics/turbulence.h"
+#include "device/turbulence.h"
 
 static void published_counts(void)
 {

@@ -42,8 +42,8 @@ static void check_draw(void)
 static void check_uniform(void)
 {
     CHECK(rng_uniform(0) > 0.0f && rng_uniform(0xffffffffu) < 1.0f);
-    CHECK(rng_uniform(0) == 0.5f / 16777216.0f &&
-          rng_uniform(0x80000000u) == 0.5f + 0.5f / 16777216.0f);
+    CHECK(rng_uniform(0) == 0.5f / 8388608.0f &&
+          rng_uniform(0x80000000u) == 0.5f + 0.5f / 8388608.0f);
 }
 
 /* Moments of 4,000,000 normals. Their own standard deviations are 0.0005 (mean), 0.0007 (variance),

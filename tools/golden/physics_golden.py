@@ -27,7 +27,7 @@ def phase(seed, stream, key, m, n):
     col = n + 32768
     word = philox([col // 4, m + 32768, key & 0xFFFFFFFF, (key >> 32) | (stream << 24)],
                   [seed & 0xFFFFFFFF, seed >> 32])[col % 4]
-    return 2 * np.pi * float(np.float32(np.float32(word >> 8) + np.float32(0.5)) * np.float32(2.0**-24))
+    return 2 * np.pi * float(np.float32(np.float32(word >> 9) + np.float32(0.5)) * np.float32(2.0**-23))
 
 
 class Case:

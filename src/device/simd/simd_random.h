@@ -76,5 +76,5 @@ SIMD_INLINE void v_interleave(vn *w)
 
 SIMD_INLINE vn v_uniform(vnu word)
 {
-    return (__builtin_convertvector(word >> 8, vn) + 0.5f) * 5.9604644775390625e-8f;
+    return (__builtin_convertvector(word >> 9, vn) + 0.5f) * 1.1920928955078125e-7f;
 }

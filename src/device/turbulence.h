@@ -4,14 +4,16 @@
  *
  * Phases: rng_draw(seed, RNG_PHASE_X or _Y, key, m + 32768, (n + 32768)/4), word (n + 32768) % 4,
  * phi = 2 pi rng_uniform(word); keyed by mode number, so a finer grid keeps a coarser one's eddies.
- * Fields (x = (i + 1/2)/L to the right, y = (j + 1/2)/L down, a = amplitude):
- *   streamfunction  psi = sum a cos(phi + kappa theta) sin(pi m x) sin(pi n y), psi odd about
- * walls, v_x = D_y psi, v_y = -D_x psi; D_x = central difference (g(x+1) - g(x-1))/2 along x times
- * (cs2/2, 1 - cs2, cs2/2) along y, cs2 of the level; D_y likewise compressible    v_c = sum a
- * cos(phi_c + kappa theta + 2 pi (m x + n y)), c = x, y solenoidal      psi = the same sum with the
- * phases of x; v_x = d psi/dy, v_y = -d psi/dx exactly Scale: compressible: each component to std
- * V; the two others by ONE factor to sqrt((var v_x + var v_y)/2) = V; the rest: turbulence_given.
- * Then cap_speed, then cap_ratio. */
+ *
+ * Fields, at x = (i + 1/2)/L to the right and y = (j + 1/2)/L down, with amplitude a:
+ *   streamfunction   psi = sum a cos(phi + kappa theta) sin(pi m x) sin(pi n y), odd about the walls;
+ *                    v_x = D_y psi, v_y = -D_x psi, where D_x is the central difference
+ *                    (g(x+1) - g(x-1))/2 along x times (cs2/2, 1 - cs2, cs2/2) along y, cs2 of the
+ *                    level, and D_y the same with x and y exchanged
+ *   compressible     v_c = sum a cos(phi_c + kappa theta + 2 pi (m x + n y)), c = x, y
+ *   solenoidal       psi = the same sum with the phases of x; v_x = d psi/dy, v_y = -d psi/dx exactly
+ * Scale: compressible, each component to std V; the two others by ONE factor to
+ * sqrt((var v_x + var v_y)/2) = V; the rest see turbulence_given. Then cap_speed, then cap_ratio. */
 #pragma once
 #include "device/adr_plan.h"
 

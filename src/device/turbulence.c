@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * turbulence: see turbulence.h. */
-#include "physics/turbulence.h"
+#include "device/turbulence.h"
 
 #include <math.h>
 #include <stddef.h>
