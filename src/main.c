@@ -100,8 +100,9 @@ static int read_deck(struct job *job, int override_count, char **overrides)
     comm->ops->bcast(comm, text, bytes + 1, 0);
     settings_init(&job->settings);
     const struct settings *s = &job->settings;
-    failed = comm->rank == 0 && deck_read(job->deck_path, text, bytes, overrides, override_count,
-                                          s->groups, s->group_count);
+    failed = comm->rank == 0 && (deck_read(job->deck_path, text, bytes, overrides, override_count,
+                                           s->groups, s->group_count) ||
+                                 settings_unsupported(s));
     failed = comm_agree(comm, failed);
     if (!failed && comm->rank)
         failed = deck_read(job->deck_path, text, bytes, overrides, override_count, s->groups,

@@ -21,9 +21,7 @@
     do {                                                                                           \
         dnnl_status_t status_ = (call);                                                            \
         if (status_ != dnnl_success)                                                               \
-            DIE("oneDNN: status %d from %s%s", (int)status_, #call,                                \
-                status_ == dnnl_unimplemented ? " (bf16 needs AVX-512: fp32 works everywhere)"     \
-                                              : "");                                               \
+            DIE("oneDNN: status %d from %s", (int)status_, #call);                                 \
     } while (0)
 
 /* Version 3 made memory descriptors opaque and dropped the operation descriptors; the rest of this
@@ -264,11 +262,11 @@ int onednn_describe(size_t bytes, char *text)
                  {dnnl_cpu_isa_avx512_core_vnni, "avx512 vnni"},
                  {dnnl_cpu_isa_avx512_core_bf16, "avx512 bf16"},
                  {dnnl_cpu_isa_avx512_core_amx, "amx"}};
-    int bf16 = 0;
+    int bf16 = (isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if ((isa & known[i].isa) == known[i].isa) {
             name = known[i].name;
-            bf16 = known[i].isa >= dnnl_cpu_isa_avx512_core_bf16;
+            bf16 += known[i].isa == dnnl_cpu_isa_avx512_core_bf16;
         }
     snprintf(text, bytes, "oneDNN %d.%d.%d %s", v->major, v->minor, v->patch, name);
     return bf16;

@@ -12,7 +12,8 @@ struct onednn_conv;
 
 struct onednn *onednn_open(void);
 void onednn_close(struct onednn *o);
-/* text: version and instruction set. Returns 1 if the library has bf16 dot products on this processor. */
+/* text: version and instruction set. Returns what the library does with bf16 on this processor: 0 nothing, 1 it works,
+ * 2 the hardware multiplies it. */
 int onednn_describe(size_t bytes, char *text);
 
 /* threads: as omp_set_num_threads was told before. */

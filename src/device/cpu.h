@@ -15,6 +15,7 @@ struct cpu {
     const struct simd_norm *norm;
     const struct simd_nn *nn;
     const struct simd_flat *flat;
+    int bf16;      /* of oneDNN here: 0 none, 1 it works, 2 the hardware multiplies it */
     void *scratch; /* one arena for whatever operation runs */
     size_t scratch_bytes;
 };

@@ -9,7 +9,15 @@
 struct conv {
     struct onednn_conv *planned;
     enum dtype type;
-    size_t x_bytes, y_bytes, scratch_bytes;
+    int detour; /* bf16 where the library has none (no AVX-512): converted, computed in fp32, converted back */
+    int64_t x_count, y_count;
+    size_t y_bytes, library_bytes, spare_bytes, x32_bytes, y32_bytes;
+};
+
+/* The parts of the scratch arena that a call uses. */
+struct room {
+    char *library, *spare; /* spare: a gradient of x before it is added */
+    float *x32, *y32;      /* of the detour */
 };
 
 /* So that a view of the arena behind a buffer of these bytes is aligned. */
@@ -18,18 +26,31 @@ static size_t round_up(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
+static struct room room_of(struct device *d, const struct conv *c)
+{
+    char *base = cpu_scratch(d, c->spare_bytes + c->x32_bytes + c->y32_bytes + c->library_bytes);
+    char *x32 = base + c->spare_bytes, *y32 = x32 + c->x32_bytes;
+    return (struct room){y32 + c->y32_bytes, base, (float *)x32, (float *)y32};
+}
+
 struct conv *cpu_conv_create(struct device *d, const struct conv_shape *s)
 {
-    struct conv *c = mem_alloc(sizeof *c);
+    struct conv *c = mem_zalloc(sizeof *c);
+    struct conv_shape planned = *s;
     int ho = conv_out(s->h, s->kernel, s->stride), wo = conv_out(s->w, s->kernel, s->stride);
-    omp_set_num_threads(d->threads); /* oneDNN plans for this number */
-    c->planned = onednn_conv_create(cpu_of(d)->onednn, s);
     c->type = s->type;
-    c->x_bytes =
-        (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->c_in * dtype_bytes(s->type);
-    c->y_bytes = (size_t)s->n * (size_t)ho * (size_t)wo * (size_t)s->c_out * dtype_bytes(s->type);
-    c->scratch_bytes = onednn_conv_scratch(c->planned) + (s->backward ? round_up(c->x_bytes) : 0);
-    cpu_scratch(d, c->scratch_bytes);
+    c->detour = s->type == DTYPE_BF16 && !cpu_of(d)->bf16;
+    if (c->detour)
+        planned.type = DTYPE_F32;
+    c->planned = onednn_conv_create(cpu_of(d)->onednn, &planned);
+    c->x_count = (int64_t)s->n * s->h * s->w * s->c_in;
+    c->y_count = (int64_t)s->n * ho * wo * s->c_out;
+    c->y_bytes = (size_t)c->y_count * dtype_bytes(s->type);
+    c->library_bytes = onednn_conv_scratch(c->planned);
+    c->spare_bytes = s->backward ? round_up((size_t)c->x_count * dtype_bytes(s->type)) : 0;
+    c->x32_bytes = c->detour ? round_up((size_t)c->x_count * sizeof(float)) : 0;
+    c->y32_bytes = c->detour ? round_up((size_t)c->y_count * sizeof(float)) : 0;
+    room_of(d, c); /* the arena grows now, not in a step */
     return c;
 }
 
@@ -44,31 +65,51 @@ void cpu_conv_destroy(struct device *d, struct conv *c)
 
 void cpu_conv_weights(struct device *d, struct conv *c, const float *w)
 {
-    onednn_conv_weights(c->planned, w, cpu_scratch(d, c->scratch_bytes));
+    onednn_conv_weights(c->planned, w, room_of(d, c).library);
 }
 
 void cpu_conv_forward(struct device *d, struct conv *c, const void *x, const float *bias,
                       const void *residual, void *y)
 {
+    struct room r = room_of(d, c);
+    if (c->detour) {
+        cpu_cast(d, c->x_count, DTYPE_BF16, x, DTYPE_F32, r.x32);
+        if (residual)
+            cpu_cast(d, c->y_count, DTYPE_BF16, residual, DTYPE_F32, r.y32);
+        onednn_conv_forward(c->planned, r.x32, bias, residual != NULL, r.y32, r.library);
+        cpu_cast(d, c->y_count, DTYPE_F32, r.y32, DTYPE_BF16, y);
+        return;
+    }
     if (residual && residual != y)
         cpu_copy(d, y, residual, c->y_bytes);
-    onednn_conv_forward(c->planned, x, bias, residual != NULL, y, cpu_scratch(d, c->scratch_bytes));
+    onednn_conv_forward(c->planned, x, bias, residual != NULL, y, r.library);
 }
 
 void cpu_conv_backward_data(struct device *d, struct conv *c, const void *dy, void *dx,
                             int accumulate)
 {
-    char *scratch = cpu_scratch(d, c->scratch_bytes);
-    if (!accumulate) {
-        onednn_conv_backward_data(c->planned, dy, dx, scratch);
-        return;
+    struct room r = room_of(d, c);
+    void *out = accumulate ? r.spare : dx;
+    if (c->detour) {
+        cpu_cast(d, c->y_count, DTYPE_BF16, dy, DTYPE_F32, r.y32);
+        onednn_conv_backward_data(c->planned, r.y32, r.x32, r.library);
+        cpu_cast(d, c->x_count, DTYPE_F32, r.x32, DTYPE_BF16, out);
+    } else {
+        onednn_conv_backward_data(c->planned, dy, out, r.library);
     }
-    onednn_conv_backward_data(c->planned, dy, scratch, scratch + round_up(c->x_bytes));
-    cpu_add(d, (int64_t)(c->x_bytes / dtype_bytes(c->type)), c->type, scratch, dx);
+    if (accumulate)
+        cpu_add(d, c->x_count, c->type, out, dx);
 }
 
 void cpu_conv_backward_weights(struct device *d, struct conv *c, const void *x, const void *dy,
                                float *dw, float *dbias)
 {
-    onednn_conv_backward_weights(c->planned, x, dy, dw, dbias, cpu_scratch(d, c->scratch_bytes));
+    struct room r = room_of(d, c);
+    if (c->detour) {
+        cpu_cast(d, c->x_count, DTYPE_BF16, x, DTYPE_F32, r.x32);
+        cpu_cast(d, c->y_count, DTYPE_BF16, dy, DTYPE_F32, r.y32);
+        x = r.x32;
+        dy = r.y32;
+    }
+    onednn_conv_backward_weights(c->planned, x, dy, dw, dbias, r.library);
 }

@@ -167,7 +167,8 @@ int device_cpu_create(int threads, struct device **out)
     cpu->flat = simd_flat_best();
     char processor[64], library[48];
     processor_name(sizeof processor, processor);
-    d->bf16_fast = onednn_describe(sizeof library, library);
+    cpu->bf16 = onednn_describe(sizeof library, library);
+    d->bf16_fast = cpu->bf16 == 2;
     snprintf(d->description, sizeof d->description, "%s, %s, %d thread%s, %s", processor,
              isa[simd_level()], threads, threads == 1 ? "" : "s", library);
     d->ops = &cpu_ops;

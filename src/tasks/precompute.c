@@ -246,11 +246,6 @@ int task_precompute(struct job *job)
     float *field = NULL;
     int result = TASK_FAILED;
 
-    if (strcmp(job->settings.store.kind, "pairs")) {
-        log_error("&store kind = '%s' is not in this version yet; use 'pairs'",
-                  job->settings.store.kind);
-        return TASK_FAILED;
-    }
     timer_begin("precompute");
     job_path(job, "trajectories.h5", path);
     job_path(job, "dataset.h5", data_path);

@@ -43,12 +43,6 @@ static int drawing_create(struct job *job, struct drawing *w)
     *w = (struct drawing){.job = job,
                           .target = target_find(job->settings.train.target),
                           .sampler = sampler_find(s->sampler)};
-    if (!w->target || !w->sampler || s->interpolate) {
-        log_error("target '%s', sampler '%s', interpolate = %lld: not in this version yet; use "
-                  "'delta', 'chain', 0",
-                  job->settings.train.target, s->sampler, (long long)s->interpolate);
-        return 1;
-    }
     if (job_require(job, FILE_DATASET, job_path(job, "dataset.h5", path), "peclet-dataset",
                     "import") ||
         dataset_open(path, NULL, &w->shape, &w->dataset))

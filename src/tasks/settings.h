@@ -64,5 +64,8 @@ struct settings {
     int group_count;
 };
 
+/* How many things this deck asks for that this version does not do yet; each is printed. */
+int settings_unsupported(const struct settings *s);
+
 /* Binds the tables to the struct and sets every default. */
 void settings_init(struct settings *s);

@@ -73,10 +73,6 @@ static int trainer_create(struct job *job, const char *path, struct trainer *t)
     *t =
         (struct trainer){.job = job, .capacity = (int)((mine + s->accumulate - 1) / s->accumulate)};
     t->target = target_find(s->target);
-    if (!t->target) {
-        log_error("&train target = '%s' is not in this version yet; use 'delta'", s->target);
-        return 1;
-    }
     if (batch_source_open(job, path, t->capacity, &t->source))
         return 1;
     if (model_create(job, t->source.shape.side, t->source.shape.channels, t->capacity, 1,
