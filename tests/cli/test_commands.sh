@@ -69,6 +69,7 @@ expect 1 'not hdf5' bash -c "echo not hdf5; '$peclet' info tiny/trajectories.h5"
 # a learning rate that blows up stops with a message and keeps the earlier checkpoint
 cp keep.h5 tiny/trajectories.h5
 expect 0 'train' "$peclet" train tiny.nml train.steps=5
-expect 1 'no longer finite' "$peclet" train tiny.nml train.steps=40 train.learning_rate=10 train.clip=0
+expect 1 'no longer finite' "$peclet" train tiny.nml train.steps=40 train.learning_rate=10 train.clip=0 \
+    train.checkpoint_every=1000
 expect 0 'going on from the checkpoint of step 5' "$peclet" train tiny.nml train.steps=6
 finish

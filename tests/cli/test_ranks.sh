@@ -7,7 +7,6 @@ deck=$source_dir/tests/cli/tiny.nml
 
 expect 0 total "$peclet" run "$deck" run.out=r1
 for n in 2 3 5; do
-    expect 0 total ranks "$n" "$peclet" precompute "$deck" run.out="r$n" run.stages=import
     expect 0 total ranks "$n" "$peclet" import "$deck" run.out="r$n"
     expect 0 total ranks "$n" "$peclet" precompute "$deck" run.out="r$n"
     same r1/dataset.h5 "r$n/dataset.h5"
