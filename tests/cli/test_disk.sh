@@ -12,7 +12,7 @@ fi
 trap 'umount small; rm -rf "$work"' EXIT
 
 expect 0 total "$peclet" import "$deck" run.out=small/run
-expect 1 'full' ranks 2 "$peclet" precompute "$deck" run.out=small/run store.pairs_per_image=40
+expect 1 'the disk is full' ranks 2 "$peclet" precompute "$deck" run.out=small/run store.pairs_per_image=40
 expect 1 "run 'peclet precompute' again" "$peclet" train "$deck" run.out=small/run store.pairs_per_image=40
 rm -f small/run/trajectories.h5* # of the other deck: it would leave no room
 expect 0 total ranks 2 "$peclet" precompute "$deck" run.out=small/run
@@ -24,7 +24,7 @@ expect 0 total "$peclet" run "$deck" run.out=small/run run.stages=import,precomp
 expect 0 total "$peclet" train "$deck" run.out=small/run train.steps=2
 dd if=/dev/zero of=small/fill bs=1k count=100000 2>/dev/null
 truncate -s -300K small/fill # room for the log, not for a checkpoint
-expect 1 'full' "$peclet" train "$deck" run.out=small/run train.steps=4
+expect 1 'No space left on device' "$peclet" train "$deck" run.out=small/run train.steps=4
 rm small/fill
 expect 0 'going on from the checkpoint of step 2' "$peclet" train "$deck" run.out=small/run train.steps=4 train.keep=1
 finish
