@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 rows=()
 for pe in "$@"; do
-    build/peclet run "$deck" run.out="$work/$pe" run.stages=import,precompute dataset.limit=1 forward.pe="$pe" 2>/dev/null
+    "${PECLET:-build/peclet}" run "$deck" run.out="$work/$pe" run.stages=import,precompute dataset.limit=1 forward.pe="$pe" 2>/dev/null
     rows+=("$work/$pe/corruption.png")
 done
 /usr/bin/python3 - "$out" "${rows[@]}" <<'P'
