@@ -9,4 +9,4 @@ tools/bootstrap.sh tests
 source tools/mpi_env.sh
 cmake --preset cpu -DPECLET_WERROR="${PECLET_WERROR:-OFF}"
 cmake --build --preset cpu
-ctest --test-dir build --output-on-failure "$@"
+ctest --test-dir build -j "$(nproc)" --output-on-failure "$@"
