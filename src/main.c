@@ -16,7 +16,7 @@
 static const struct command {
     const char *name;
     int (*task)(struct job *job); /* NULL: needs no deck */
-    int light;                    /* prints and leaves nothing behind */
+    int light;                    /* leaves no record of itself in the folder */
     const char *help;
 } commands[] = {
     {"run", task_run, 0, "all stages that the deck switches on, skipping what is complete"},
@@ -25,6 +25,9 @@ static const struct command {
     {"train", task_train, 0, "learn the way back: trajectories.h5 -> checkpoints/"},
     {"sample", task_sample, 0, "draw new images: samples.h5, samples.png, chain.png"},
     {"evaluate", task_evaluate, 0, "score samples against real images: metrics.json"},
+    {"report", task_report, 1, "show the run on one page: report.html"},
+    {"export", task_export, 0,
+     "for other programs: the network as safetensors, the samples as PNGs"},
     {"check", task_check, 1, "validate a deck without computing"},
     {"plan", task_plan, 1, "memory, storage and arithmetic of a deck, without computing"},
     {"info", NULL, 1, "say what a file is: peclet info FILE"},
@@ -141,6 +144,8 @@ static int run_task(struct job *job, const struct command *command)
              job->comm->size, job->device->description);
     int result = command->task(job);
     job_report(job, command->name, timer_now_s() - began);
+    if (result == TASK_DONE && command->task == task_run)
+        result = task_report(job);
     const char *reason = result == TASK_DONE      ? "done"
                          : result == TASK_STOPPED ? stop_reason()
                                                   : "failed";

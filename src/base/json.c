@@ -242,11 +242,31 @@ static const char *find_member(const char *p, const char *name, size_t length)
     return NULL;
 }
 
+/* Element number `index` of the array at p, or NULL. */
+static const char *find_element(const char *p, int64_t index)
+{
+    for (p = skip_space(p + 1); *p && *p != ']'; p = skip_space(p + 1)) {
+        if (index-- == 0)
+            return p;
+        p = skip_value(p);
+        if (!p)
+            return NULL;
+        p = skip_space(p);
+        if (*p != ',')
+            return NULL;
+    }
+    return NULL;
+}
+
 static const char *find(const char *text, const char *path)
 {
     for (;;) {
         size_t length = strcspn(path, ".");
-        text = find_member(text, path, length);
+        text = skip_space(text);
+        if (*text == '[' && length > 0 && strspn(path, "0123456789") == length)
+            text = find_element(text, strtoll(path, NULL, 10));
+        else
+            text = find_member(text, path, length);
         if (!text || !path[length])
             return text;
         path += length + 1;
@@ -272,4 +292,21 @@ int json_find_string(const char *text, const char *path, char *out, size_t out_b
     if (!p || *p != '"' || !skip_string(p))
         return 1;
     return decode_string(p, out, out_bytes);
+}
+
+int json_find_key(const char *text, const char *path, int index, char *out, size_t out_bytes)
+{
+    const char *p = *path ? find(text, path) : skip_space(text);
+    if (!p || *p != '{')
+        return 1;
+    for (;;) {
+        p = skip_space(p + 1);
+        if (*p != '"')
+            return 1;
+        if (index-- == 0)
+            return decode_string(p, out, out_bytes);
+        if (!(p = skip_string(p)) || *(p = skip_space(p)) != ':' || !(p = skip_value(p + 1)) ||
+            *(p = skip_space(p)) != ',')
+            return 1;
+    }
 }

@@ -21,7 +21,9 @@ void json_int(struct json *j, const char *key, int64_t value);
 void json_real(struct json *j, const char *key, double value);
 void json_bool(struct json *j, const char *key, int value);
 
-/* Reader for flat look-ups in a small document: path is "a.b.c" through objects. Return 0 when found with that type,
+/* Reader for flat look-ups in a small document: path is "a.b.c" through objects, numbers from 0 through arrays. Return 0 when found with that type,
  * silently non-zero otherwise (malformed text, null, a string longer than out_bytes - 1). */
 int json_find_real(const char *text, const char *path, double *out);
 int json_find_string(const char *text, const char *path, char *out, size_t out_bytes);
+/* Key number `index` (from 0) of the object at path ("" is the whole document). */
+int json_find_key(const char *text, const char *path, int index, char *out, size_t out_bytes);

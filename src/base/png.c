@@ -31,6 +31,23 @@ int png_write(const char *path, int width, int height, int channels, const uint8
     return 1;
 }
 
+uint8_t *png_encode(int width, int height, int channels, const uint8_t *pixels, size_t *bytes)
+{
+    REQUIRE(width > 0 && height > 0 && (channels == 1 || channels == 3));
+    png_image image = {
+        .version = PNG_IMAGE_VERSION,
+        .width = (png_uint_32)width,
+        .height = (png_uint_32)height,
+        .format = channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB,
+    };
+    png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
+    uint8_t *out = mem_alloc(size);
+    if (!png_image_write_to_memory(&image, out, &size, 0, pixels, 0, NULL))
+        DIE("libpng: %s", image.message);
+    *bytes = size;
+    return out;
+}
+
 static uint8_t byte_of(float value)
 {
     if (!(value > 0.0f)) /* NaN too */
@@ -38,8 +55,9 @@ static uint8_t byte_of(float value)
     return value >= 1.0f ? 255 : (uint8_t)(value * 255.0f + 0.5f);
 }
 
-int png_write_grid(const char *path, int rows, int columns, int side, int channels, int zoom,
-                   const float *images)
+/* Caller frees. */
+static uint8_t *grid_pixels(int rows, int columns, int side, int channels, int zoom,
+                            const float *images, int *out_width, int *out_height)
 {
     REQUIRE(rows > 0 && columns > 0 && side > 0 && zoom > 0);
     size_t tile = (size_t)side * (size_t)zoom, c = (size_t)channels;
@@ -59,7 +77,27 @@ int png_write_grid(const char *path, int rows, int columns, int side, int channe
                 pixels[(y * width + x) * c + i] = byte_of(images[at * c + i]);
         }
     }
-    int failed = png_write(path, (int)width, (int)height, channels, pixels);
+    *out_width = (int)width;
+    *out_height = (int)height;
+    return pixels;
+}
+
+int png_write_grid(const char *path, int rows, int columns, int side, int channels, int zoom,
+                   const float *images)
+{
+    int width, height;
+    uint8_t *pixels = grid_pixels(rows, columns, side, channels, zoom, images, &width, &height);
+    int failed = png_write(path, width, height, channels, pixels);
     mem_free(pixels);
     return failed;
+}
+
+uint8_t *png_encode_grid(int rows, int columns, int side, int channels, int zoom,
+                         const float *images, size_t *bytes)
+{
+    int width, height;
+    uint8_t *pixels = grid_pixels(rows, columns, side, channels, zoom, images, &width, &height);
+    uint8_t *out = png_encode(width, height, channels, pixels, bytes);
+    mem_free(pixels);
+    return out;
 }

@@ -66,7 +66,7 @@ struct onednn_conv {
     dnnl_memory_t x, y, bias, dbias; /* views: the pointer is set at each call */
     dnnl_memory_t master, w_forward, w_backward, dw;
     void *w_forward_data, *w_backward_data;
-    float *no_bias; /* [c_out] zeros */
+    float *bias_data; /* [c_out], zeros or a copy: the SSE kernels want it aligned */
     size_t dw_bytes, scratch_bytes;
     char kernels[192];
 };
@@ -281,19 +281,20 @@ static struct desc desc_nhwc(int n, int c, int h, int w, dnnl_data_type_t type)
 static struct descs make_descs(const struct conv_shape *s)
 {
     dnnl_data_type_t type = s->type == DTYPE_F32 ? dnnl_f32 : dnnl_bf16;
-    int k = s->kernel, ho = conv_out(s->h, k, s->stride), wo = conv_out(s->w, k, s->stride);
-    dnnl_dims_t dims = {s->c_out, s->c_in, k, k};
-    dnnl_dims_t ohwi = {(dnnl_dim_t)k * k * s->c_in, 1, (dnnl_dim_t)k * s->c_in, s->c_in};
+    struct conv_window k = conv_window_of(s);
+    dnnl_dim_t row = (dnnl_dim_t)k.kernel_w * s->c_in;
+    dnnl_dims_t dims = {s->c_out, s->c_in, k.kernel_h, k.kernel_w};
+    dnnl_dims_t ohwi = {k.kernel_h * row, 1, row, s->c_in};
     dnnl_dims_t c_out = {s->c_out}, one = {1};
     struct descs d = {
         .x = desc_nhwc(s->n, s->c_in, s->h, s->w, type),
-        .y = desc_nhwc(s->n, s->c_out, ho, wo, type),
+        .y = desc_nhwc(s->n, s->c_out, k.out_h, k.out_w, type),
         .w = desc_any(dims, type),
         .dw = desc_any(dims, dnnl_f32),
         .bias = desc_strided(1, c_out, one, dnnl_f32),
         .master = desc_strided(4, dims, ohwi, dnnl_f32),
         .strides = {s->stride, s->stride},
-        .padding = {k / 2, k / 2},
+        .padding = {k.pad_h, k.pad_w},
     };
     return d;
 }
@@ -376,11 +377,6 @@ static void plan_backward(struct onednn_conv *c, const struct descs *d, dnnl_pri
     CALL(dnnl_primitive_attr_destroy(attr));
 }
 
-static size_t round_up(size_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
-
 static size_t largest_scratchpad(const struct onednn_conv *c)
 {
     size_t most = 0;
@@ -395,7 +391,7 @@ struct onednn_conv *onednn_conv_create(struct onednn *o, const struct conv_shape
     struct onednn_conv *c = mem_zalloc(sizeof *c);
     c->library = o;
     c->shape = *s;
-    if (s->kernel == 1 && s->stride == 1 &&
+    if (s->kernel == 1 && s->kernel_w == 0 && s->stride == 1 &&
         s->h * s->w == 1) { /* a linear layer: images are pixels */
         c->shape.n = 1;
         c->shape.w = s->n;
@@ -406,14 +402,14 @@ struct onednn_conv *onednn_conv_create(struct onednn *o, const struct conv_shape
     c->bias = make_view(o, DESC(d.bias));
     c->dbias = make_view(o, DESC(d.bias));
     c->master = make_view(o, DESC(d.master));
-    c->no_bias = mem_zalloc((size_t)s->c_out * sizeof(float));
+    c->bias_data = mem_zalloc((size_t)s->c_out * sizeof(float));
     dnnl_primitive_desc_t forward = plan_forward(c, &d);
     if (s->backward)
         plan_backward(c, &d, forward);
     CALL(dnnl_primitive_desc_destroy(forward));
     descs_free(&d);
-    c->scratch_bytes =
-        round_up(c->dw_bytes) + round_up((size_t)s->c_out * sizeof(float)) + largest_scratchpad(c);
+    c->scratch_bytes = onednn_round_up(c->dw_bytes) +
+                       onednn_round_up((size_t)s->c_out * sizeof(float)) + largest_scratchpad(c);
     return c;
 }
 
@@ -428,7 +424,7 @@ void onednn_conv_destroy(struct onednn_conv *c)
             dnnl_memory_destroy(m[i]);
     mem_free(c->w_forward_data);
     mem_free(c->w_backward_data);
-    mem_free(c->no_bias);
+    mem_free(c->bias_data);
     mem_free(c);
 }
 
@@ -456,9 +452,11 @@ void onednn_conv_weights(struct onednn_conv *c, const float *w, void *scratch)
 void onednn_conv_forward(struct onednn_conv *c, const void *x, const float *bias, int add, void *y,
                          void *scratch)
 {
+    for (int i = 0; i < c->shape.c_out; i++)
+        c->bias_data[i] = bias ? bias[i] : 0;
     dnnl_exec_arg_t arg[5] = {{DNNL_ARG_SRC, view(c->x, x)},
                               {DNNL_ARG_WEIGHTS, c->w_forward},
-                              {DNNL_ARG_BIAS, view(c->bias, bias ? bias : c->no_bias)},
+                              {DNNL_ARG_BIAS, view(c->bias, c->bias_data)},
                               {DNNL_ARG_DST, view(c->y, y)}};
     run(c, &c->plan[add ? FORWARD_SUM : FORWARD], scratch, 4, arg);
 }
@@ -474,12 +472,14 @@ void onednn_conv_backward_data(struct onednn_conv *c, const void *dy, void *dx, 
 void onednn_conv_backward_weights(struct onednn_conv *c, const void *x, const void *dy, float *dw,
                                   float *dbias, void *scratch)
 {
-    char *dw_library = scratch, *dbias_library = dw_library + round_up(c->dw_bytes);
-    char *rest = dbias_library + round_up((size_t)c->shape.c_out * sizeof(float));
+    char *dw_library = scratch, *dbias_library = dw_library + onednn_round_up(c->dw_bytes);
+    char *rest = dbias_library + onednn_round_up((size_t)c->shape.c_out * sizeof(float));
     dnnl_exec_arg_t arg[5] = {{DNNL_ARG_SRC, view(c->x, x)},
                               {DNNL_ARG_DIFF_DST, view(c->y, dy)},
                               {DNNL_ARG_DIFF_WEIGHTS, view(c->dw, dw_library)},
                               {DNNL_ARG_DIFF_BIAS, view(c->dbias, dbias_library)}};
+    if (c->shape.w < c->shape.stride) /* bf16 kernels multiply scratch that nobody wrote by 0 */
+        memset(rest, 0, c->plan[BACKWARD_WEIGHTS].scratchpad_bytes);
     run(c, &c->plan[BACKWARD_WEIGHTS], rest, 4, arg);
     dnnl_exec_arg_t sum[3] = {{DNNL_ARG_FROM, c->dw}, {DNNL_ARG_TO, view(c->master, dw)}};
     run(c, &c->plan[TO_GRADIENT], rest, 2, sum);

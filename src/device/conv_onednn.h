@@ -10,6 +10,12 @@
 struct onednn;
 struct onednn_conv;
 
+/* So that what follows these bytes in a scratch is aligned. */
+static inline size_t onednn_round_up(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
 struct onednn *onednn_open(void);
 void onednn_close(struct onednn *o);
 /* text: version and instruction set. Returns what the library does with bf16 on this processor: 0 nothing, 1 it works,

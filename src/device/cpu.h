@@ -80,3 +80,8 @@ void cpu_axpby(struct device *d, int64_t n, double a, const float *x, double b, 
 void cpu_add_normal(struct device *d, int n, int64_t per_sample, double sigma, uint64_t seed, int stream,
                     uint32_t step, int64_t first_sample, float *x);
 void cpu_cast(struct device *d, int64_t n, enum dtype from, const void *x, enum dtype to, void *y);
+
+/* cpu_pool.c */
+void cpu_relu(struct device *d, int64_t n, const float *x, float *y);
+void cpu_pool(struct device *d, const struct pool_shape *s, const float *x, float *y);
+void cpu_pixel_mean(struct device *d, int n, int hw, int c, const float *x, float *y);

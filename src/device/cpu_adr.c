@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/timer.h"
 #include "device/cpu_adr_parts.h"
+#include "device/fft_cpu.h"
 #include "device/turbulence.h"
 
 SIMD_DEFINE_BEST(adr)
@@ -47,6 +48,7 @@ static void group_init(const struct adr *a, struct cpu_group *g)
     }
     g->coefficient = cells_alloc(a, parts || heat, count * count);
     g->middle = cells_alloc(a, parts || heat, count * side);
+    g->fft = mem_alloc(fft_cpu_work(heat ? a->cosine_fft : a->spectrum.fft) * sizeof(float));
     g->cosine = mem_alloc(count * count * sizeof(float));
     g->sine = mem_alloc(count * count * sizeof(float));
     g->psi = cells_alloc(a, parts == 1, ring);
@@ -68,8 +70,9 @@ static void group_free(struct cpu_group *g)
         mem_free(g->raw[i]);
         mem_free(g->factor[i]);
     }
-    void *arrays[] = {g->coefficient, g->middle,   g->cosine, g->sine, g->psi, g->vx,     g->vy,
-                      g->shared_x,    g->shared_y, g->given,  g->phi,  g->f,   g->before, g->rows};
+    void *arrays[] = {g->coefficient, g->middle, g->fft, g->cosine,   g->sine,
+                      g->psi,         g->vx,     g->vy,  g->shared_x, g->shared_y,
+                      g->given,       g->phi,    g->f,   g->before,   g->rows};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         mem_free(arrays[i]);
 }
@@ -96,8 +99,10 @@ struct adr *cpu_adr_create(struct device *d, const struct adr_plan *plan, int ma
     if (plan->kind == FORWARD_HEAT) {
         cpu_waves_cosine(plan->side, &a->cosine);
         cpu_waves_analysis(&a->cosine, &a->analysis);
+        if (fft_cpu_faster(&a->cosine))
+            a->cosine_fft = fft_cpu_create(FFT_COSINE, &a->cosine, a->simd->lanes);
     } else {
-        cpu_spectrum_init(plan, &a->spectrum);
+        cpu_spectrum_init(plan, a->simd->lanes, &a->spectrum);
         if (plan->value_low > 0 || plan->collision != LBM_EQUILIBRIUM)
             a->base = (float)((plan->value_low + plan->value_high) / 2);
         if (a->spectrum.parts == 0)
@@ -123,6 +128,7 @@ void cpu_adr_destroy(struct device *d, struct adr *a)
     cpu_spectrum_free(&a->spectrum);
     cpu_waves_free(&a->cosine);
     cpu_waves_free(&a->analysis);
+    fft_cpu_destroy(a->cosine_fft);
     mem_free(a->given);
     mem_free(a->group);
     mem_free(a->order);

@@ -7,6 +7,7 @@
 
 #include "base/timer.h"
 #include "device/cpu_adr_parts.h"
+#include "device/fft_cpu.h"
 #include "device/turbulence.h"
 
 void cpu_field_keys(const struct adr *a, struct cpu_group *g, int live, const uint64_t *keys)
@@ -90,8 +91,12 @@ static void sum_waves(const struct adr *a, struct cpu_group *g, double theta)
             out = (struct adr_view){g->psi + (side + 3) * a->simd->lanes, 1, side + 2};
         a->simd->rotate(count * count, g->part[0] + from, g->part[1] + from, g->cosine, g->sine,
                         g->coefficient);
-        a->simd->transform(&s->waves.waves, count, coefficient, middle);
-        a->simd->transform(&s->waves.waves, side, across, out);
+        if (s->fft) {
+            fft_cpu_sum(s->fft, g->coefficient, g->fft, out.at, out.column);
+        } else {
+            a->simd->transform(&s->waves.waves, count, coefficient, middle);
+            a->simd->transform(&s->waves.waves, side, across, out);
+        }
     }
     if (psi)
         a->simd->odd_ring(side, g->psi);

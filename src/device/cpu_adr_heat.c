@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "device/cpu_adr_parts.h"
+#include "device/fft_cpu.h"
 
 void cpu_heat_spectrum(const struct adr *a, struct cpu_group *g, float *phi)
 {
@@ -34,6 +35,10 @@ void cpu_heat_image(const struct adr *a, struct cpu_group *g, const float *spect
             g->sine[at] = 0;
         }
     a->simd->rotate(side * side, spectrum, spectrum, g->cosine, g->sine, g->coefficient);
+    if (a->cosine_fft) {
+        fft_cpu_sum(a->cosine_fft, g->coefficient, g->fft, out, side);
+        return;
+    }
     a->simd->transform(&a->cosine.waves, side, (struct adr_view){g->coefficient, side, 1},
                        (struct adr_view){g->middle, side, 1});
     a->simd->transform(&a->cosine.waves, side, (struct adr_view){g->middle, 1, side},

@@ -12,7 +12,7 @@ enum { ADR_LANES_MOST = 16 };
  * (or only) wave of mode m is number cosine[m], the sine wave number sine[m], -1 = none. */
 struct cpu_waves {
     struct adr_waves waves;
-    int count;
+    int count, most;    /* waves; largest m */
     float *table;       /* owned, behind waves */
     int *cosine, *sine; /* owned */
 };
@@ -26,12 +26,13 @@ void cpu_waves_free(struct cpu_waves *w);
 struct cpu_spectrum {
     int parts; /* fields that are sums of waves: 1 psi, 2 velocity components, 0 none */
     struct cpu_waves waves;
-    double *turns; /* kappa/(2 pi) [count, count] */
+    struct fft_cpu *fft; /* NULL: matrix products */
+    double *turns;       /* kappa/(2 pi) [count, count] */
     struct adr_draw *draw;
     struct adr_target *target;
     int draws, targets;
 };
-void cpu_spectrum_init(const struct adr_plan *plan, struct cpu_spectrum *s);
+void cpu_spectrum_init(const struct adr_plan *plan, int lanes, struct cpu_spectrum *s);
 void cpu_spectrum_free(struct cpu_spectrum *s);
 
 /* One thread's arrays; sizes in cells of `lanes` floats unless said. */
@@ -42,6 +43,7 @@ struct cpu_group {
     int drawn, made;      /* phases drawn for these keys; waves summed and never to change */
     float *part[2];       /* cosine and sine parts [parts, count, count] */
     float *coefficient, *middle; /* [count, count], [count, side] */
+    float *fft;                  /* fft_cpu_work() */
     float *cosine, *sine;        /* floats [count, count] */
     float *psi;                  /* [side + 2, side + 2] */
     float *raw[2];               /* velocity before its scale [side, side] */
@@ -65,9 +67,10 @@ struct adr {
     struct cpu_spectrum spectrum;
     double file_rms, *given; /* kinds in closed form: the field of V = 1 [2, side, side] */
     struct cpu_waves cosine, analysis; /* heat */
-    struct cpu_group *group;           /* [threads] */
-    int *order, *place;                /* images in order of key; place of an image in that order */
-    int *first, *list; /* captures by group: list[first[g]] .. list[first[g+1] - 1] */
+    struct fft_cpu *cosine_fft;
+    struct cpu_group *group; /* [threads] */
+    int *order, *place;      /* images in order of key; place of an image in that order */
+    int *first, *list;       /* captures by group: list[first[g]] .. list[first[g+1] - 1] */
     int list_capacity;
 };
 

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "device/cpu_adr_parts.h"
+#include "device/fft_cpu.h"
 #include "device/turbulence.h"
 
 static const double pi = 3.14159265358979323846;
@@ -19,7 +20,7 @@ static const double pi = 3.14159265358979323846;
 static void waves_begin(int side, int most, int even, int odd, struct cpu_waves *w)
 {
     int columns = (side + 1) / 2 + ADR_SLACK;
-    *w = (struct cpu_waves){.count = even + odd};
+    *w = (struct cpu_waves){.count = even + odd, .most = most};
     w->table = mem_zalloc((size_t)(even + odd) * (size_t)columns * sizeof(float));
     w->cosine = mem_alloc((size_t)(most + 1) * sizeof(int));
     w->sine = mem_alloc((size_t)(most + 1) * sizeof(int));
@@ -204,7 +205,7 @@ static void set_turns(const struct adr_plan *plan, int most, struct cpu_spectrum
             }
 }
 
-void cpu_spectrum_init(const struct adr_plan *plan, struct cpu_spectrum *s)
+void cpu_spectrum_init(const struct adr_plan *plan, int lanes, struct cpu_spectrum *s)
 {
     size_t cells = (size_t)plan->side * (size_t)plan->side;
     int sine = plan->velocity == VELOCITY_STREAMFUNCTION;
@@ -222,6 +223,8 @@ void cpu_spectrum_init(const struct adr_plan *plan, struct cpu_spectrum *s)
         cpu_waves_sine(plan->side, most, &s->waves);
     else
         cpu_waves_full(plan->side, most, &s->waves);
+    if (fft_cpu_faster(&s->waves))
+        s->fft = fft_cpu_create(sine ? FFT_SINE : FFT_FULL, &s->waves, lanes);
     size_t modes = (size_t)(2 * most + 1) * (size_t)(2 * most + 8);
     s->turns = mem_zalloc((size_t)s->waves.count * (size_t)s->waves.count * sizeof(double));
     s->draw = mem_alloc(modes / 2 * sizeof *s->draw);
@@ -236,6 +239,7 @@ void cpu_spectrum_init(const struct adr_plan *plan, struct cpu_spectrum *s)
 void cpu_spectrum_free(struct cpu_spectrum *s)
 {
     cpu_waves_free(&s->waves);
+    fft_cpu_destroy(s->fft);
     mem_free(s->turns);
     mem_free(s->draw);
     mem_free(s->target);

@@ -26,10 +26,36 @@ struct conv_shape {
     int kernel, stride;       /* square kernel, 1 or 3 (others allowed), padding = kernel/2 */
     enum dtype type;          /* of x, y, dx, dy; weights and bias are fp32 masters */
     int backward;             /* also plan the backward passes */
+    int kernel_w, pad_h, pad_w; /* kernel_w 0: as above; else the kernel is kernel x kernel_w with this padding */
 };
 static inline int conv_out(int size, int kernel, int stride)
 {
     return (size + 2 * (kernel / 2) - kernel) / stride + 1;
+}
+struct conv_window {
+    int kernel_h, kernel_w, pad_h, pad_w, out_h, out_w;
+};
+static inline struct conv_window conv_window_of(const struct conv_shape *s)
+{
+    int k = s->kernel, kw = s->kernel_w ? s->kernel_w : k;
+    int ph = s->kernel_w ? s->pad_h : k / 2, pw = s->kernel_w ? s->pad_w : k / 2;
+    struct conv_window window = {k, kw, ph, pw, (s->h + 2 * ph - k) / s->stride + 1,
+                                 (s->w + 2 * pw - kw) / s->stride + 1};
+    return window;
+}
+
+/* Square windows over fp32 images. POOL_MEAN counts the padding as zeros, POOL_MEAN_INSIDE leaves it out. */
+enum pool_kind { POOL_MAX, POOL_MEAN, POOL_MEAN_INSIDE };
+struct pool_shape {
+    int n, h, w, c;
+    enum pool_kind kind;
+    int kernel, stride, pad; /* 2 pad <= kernel <= size + 2 pad */
+    int ceil; /* a last window may reach over the edge (never counted), if it begins before the end of image and padding */
+};
+static inline int pool_out(int size, const struct pool_shape *s)
+{
+    int out = (size + 2 * s->pad - s->kernel + (s->ceil ? s->stride - 1 : 0)) / s->stride + 1;
+    return s->ceil && (out - 1) * s->stride >= size + s->pad ? out - 1 : out;
 }
 
 struct norm_shape {
@@ -139,6 +165,11 @@ struct device_ops {
     void (*add_normal)(struct device *d, int n, int64_t per_sample, double sigma, uint64_t seed, int stream, uint32_t step,
                        int64_t first_sample, float *x);
     void (*cast)(struct device *d, int64_t n, enum dtype from, const void *x, enum dtype to, void *y);
+
+    /* networks that judge images: fp32, forward only */
+    void (*relu)(struct device *d, int64_t n, const float *x, float *y);                        /* y may be x */
+    void (*pool)(struct device *d, const struct pool_shape *s, const float *x, float *y);
+    void (*pixel_mean)(struct device *d, int n, int hw, int c, const float *x, float *y); /* [n,hw,c] -> [n,c] */
 
     void (*destroy)(struct device *d);
 };

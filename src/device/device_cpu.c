@@ -120,6 +120,9 @@ static const struct device_ops cpu_ops = {
     .axpby = cpu_axpby,
     .add_normal = cpu_add_normal,
     .cast = cpu_cast,
+    .relu = cpu_relu,
+    .pool = cpu_pool,
+    .pixel_mean = cpu_pixel_mean,
     .destroy = cpu_destroy,
 };
 

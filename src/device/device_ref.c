@@ -110,6 +110,9 @@ static const struct device_ops ref_ops = {
     .axpby = ref_axpby,
     .add_normal = ref_add_normal,
     .cast = ref_cast,
+    .relu = ref_relu,
+    .pool = ref_pool,
+    .pixel_mean = ref_pixel_mean,
     .destroy = ref_destroy,
 };
 

@@ -109,3 +109,8 @@ void ref_sum_squares(struct device *d, int64_t n, const float *x, double *result
 void ref_axpby(struct device *d, int64_t n, double a, const float *x, double b, float *y);
 void ref_add_normal(struct device *d, int n, int64_t per_sample, double sigma, uint64_t seed,
                     int stream, uint32_t step, int64_t first_sample, float *x);
+
+/* ref_pool.c */
+void ref_relu(struct device *d, int64_t n, const float *x, float *y);
+void ref_pool(struct device *d, const struct pool_shape *s, const float *x, float *y);
+void ref_pixel_mean(struct device *d, int n, int hw, int c, const float *x, float *y);

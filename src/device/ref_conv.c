@@ -10,19 +10,22 @@
 
 struct conv {
     struct conv_shape s;
-    int out_h, out_w;
-    float *w; /* [c_out, kernel, kernel, c_in], rounded to s.type */
+    struct conv_window k;
+    float *w; /* [c_out, kernel_h, kernel_w, c_in], rounded to s.type */
 };
+
+static int64_t weight_count(const struct conv *c)
+{
+    return (int64_t)c->s.c_out * c->k.kernel_h * c->k.kernel_w * c->s.c_in;
+}
 
 struct conv *ref_conv_create(struct device *d, const struct conv_shape *s)
 {
     (void)d;
     struct conv *c = mem_alloc(sizeof *c);
     c->s = *s;
-    c->out_h = conv_out(s->h, s->kernel, s->stride);
-    c->out_w = conv_out(s->w, s->kernel, s->stride);
-    c->w = mem_alloc((size_t)s->c_out * (size_t)(s->kernel * s->kernel) * (size_t)s->c_in *
-                     sizeof(float));
+    c->k = conv_window_of(s);
+    c->w = mem_alloc((size_t)weight_count(c) * sizeof(float));
     return c;
 }
 
@@ -36,16 +39,16 @@ void ref_conv_destroy(struct device *d, struct conv *c)
 void ref_conv_weights(struct device *d, struct conv *c, const float *w)
 {
     (void)d;
-    int64_t count = (int64_t)c->s.c_out * c->s.kernel * c->s.kernel * c->s.c_in;
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < weight_count(c); i++)
         c->w[i] = c->s.type == DTYPE_BF16 ? bf16_to_float(bf16_from_float(w[i])) : w[i];
 }
 
 /* Where kernel tap (ky,kx) of output pixel (oy,ox) reads: the first channel's place in x, or -1 in
  * the padding. */
-static int64_t input_at(const struct conv_shape *s, int n, int oy, int ox, int ky, int kx)
+static int64_t input_at(const struct conv *c, int n, int oy, int ox, int ky, int kx)
 {
-    int iy = oy * s->stride + ky - s->kernel / 2, ix = ox * s->stride + kx - s->kernel / 2;
+    const struct conv_shape *s = &c->s;
+    int iy = oy * s->stride + ky - c->k.pad_h, ix = ox * s->stride + kx - c->k.pad_w;
     if (iy < 0 || iy >= s->h || ix < 0 || ix >= s->w)
         return -1;
     return (((int64_t)n * s->h + iy) * s->w + ix) * s->c_in;
@@ -54,24 +57,24 @@ static int64_t input_at(const struct conv_shape *s, int n, int oy, int ox, int k
 /* The first channel's place in y of output pixel (oy,ox). */
 static int64_t output_at(const struct conv *c, int n, int oy, int ox)
 {
-    return (((int64_t)n * c->out_h + oy) * c->out_w + ox) * c->s.c_out;
+    return (((int64_t)n * c->k.out_h + oy) * c->k.out_w + ox) * c->s.c_out;
 }
 
-static int64_t weight_at(const struct conv_shape *s, int o, int ky, int kx)
+static int64_t weight_at(const struct conv *c, int o, int ky, int kx)
 {
-    return (((int64_t)o * s->kernel + ky) * s->kernel + kx) * s->c_in;
+    return (((int64_t)o * c->k.kernel_h + ky) * c->k.kernel_w + kx) * c->s.c_in;
 }
 
 static double output_value(const struct conv *c, const void *x, int n, int oy, int ox, int o)
 {
     const struct conv_shape *s = &c->s;
     double sum = 0;
-    for (int ky = 0; ky < s->kernel; ky++)
-        for (int kx = 0; kx < s->kernel; kx++) {
-            int64_t in = input_at(s, n, oy, ox, ky, kx);
+    for (int ky = 0; ky < c->k.kernel_h; ky++)
+        for (int kx = 0; kx < c->k.kernel_w; kx++) {
+            int64_t in = input_at(c, n, oy, ox, ky, kx);
             if (in < 0)
                 continue;
-            const float *w = c->w + weight_at(s, o, ky, kx);
+            const float *w = c->w + weight_at(c, o, ky, kx);
             for (int i = 0; i < s->c_in; i++)
                 sum += w[i] * ref_load(s->type, x, in + i);
         }
@@ -83,8 +86,8 @@ void ref_conv_forward(struct device *d, struct conv *c, const void *x, const flo
 {
     (void)d;
     for (int n = 0; n < c->s.n; n++)
-        for (int oy = 0; oy < c->out_h; oy++)
-            for (int ox = 0; ox < c->out_w; ox++)
+        for (int oy = 0; oy < c->k.out_h; oy++)
+            for (int ox = 0; ox < c->k.out_w; ox++)
                 for (int o = 0; o < c->s.c_out; o++) {
                     int64_t at = output_at(c, n, oy, ox) + o;
                     double value = output_value(c, x, n, oy, ox, o);
@@ -97,26 +100,27 @@ void ref_conv_forward(struct device *d, struct conv *c, const void *x, const flo
 }
 
 /* The output row (or column) that reads input `in` by tap k, or -1. */
-static int output_of(int in, int k, const struct conv_shape *s, int out_size)
+static int output_of(int in, int k, int pad, int stride, int out_size)
 {
-    int moved = in + s->kernel / 2 - k;
-    if (moved < 0 || moved % s->stride || moved / s->stride >= out_size)
+    int moved = in + pad - k;
+    if (moved < 0 || moved % stride || moved / stride >= out_size)
         return -1;
-    return moved / s->stride;
+    return moved / stride;
 }
 
 static double input_gradient(const struct conv *c, const void *dy, int n, int iy, int ix, int i)
 {
     const struct conv_shape *s = &c->s;
     double sum = 0;
-    for (int ky = 0; ky < s->kernel; ky++)
-        for (int kx = 0; kx < s->kernel; kx++) {
-            int oy = output_of(iy, ky, s, c->out_h), ox = output_of(ix, kx, s, c->out_w);
+    for (int ky = 0; ky < c->k.kernel_h; ky++)
+        for (int kx = 0; kx < c->k.kernel_w; kx++) {
+            int oy = output_of(iy, ky, c->k.pad_h, s->stride, c->k.out_h);
+            int ox = output_of(ix, kx, c->k.pad_w, s->stride, c->k.out_w);
             if (oy < 0 || ox < 0)
                 continue;
             int64_t out = output_at(c, n, oy, ox);
             for (int o = 0; o < s->c_out; o++)
-                sum += c->w[weight_at(s, o, ky, kx) + i] * ref_load(s->type, dy, out + o);
+                sum += c->w[weight_at(c, o, ky, kx) + i] * ref_load(s->type, dy, out + o);
         }
     return sum;
 }
@@ -138,9 +142,9 @@ static double weight_gradient(const struct conv *c, const void *x, const void *d
 {
     double sum = 0;
     for (int n = 0; n < c->s.n; n++)
-        for (int oy = 0; oy < c->out_h; oy++)
-            for (int ox = 0; ox < c->out_w; ox++) {
-                int64_t in = input_at(&c->s, n, oy, ox, ky, kx);
+        for (int oy = 0; oy < c->k.out_h; oy++)
+            for (int ox = 0; ox < c->k.out_w; ox++) {
+                int64_t in = input_at(c, n, oy, ox, ky, kx);
                 if (in >= 0)
                     sum += ref_load(c->s.type, dy, output_at(c, n, oy, ox) + o) *
                            ref_load(c->s.type, x, in + i);
@@ -153,10 +157,10 @@ void ref_conv_backward_weights(struct device *d, struct conv *c, const void *x, 
 {
     (void)d;
     const struct conv_shape *s = &c->s;
-    int64_t at = 0, pixels = (int64_t)s->n * c->out_h * c->out_w;
+    int64_t at = 0, pixels = (int64_t)s->n * c->k.out_h * c->k.out_w;
     for (int o = 0; o < s->c_out; o++)
-        for (int ky = 0; ky < s->kernel; ky++)
-            for (int kx = 0; kx < s->kernel; kx++)
+        for (int ky = 0; ky < c->k.kernel_h; ky++)
+            for (int kx = 0; kx < c->k.kernel_w; kx++)
                 for (int i = 0; i < s->c_in; i++)
                     ref_put(DTYPE_F32, dw, at++, weight_gradient(c, x, dy, o, ky, kx, i), 1);
     for (int o = 0; dbias && o < s->c_out; o++) {

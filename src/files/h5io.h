@@ -31,6 +31,8 @@ int h5_dataset_exists(struct h5_file *f, const char *name);
 int h5_dataset_info(struct h5_file *f, const char *name, enum h5_type *type, int *rank, int64_t *dims /* [5] */);
 int h5_write_rows(struct h5_file *f, const char *name, int64_t first, int64_t count, const void *rows);
 int h5_read_rows(struct h5_file *f, const char *name, int64_t first, int64_t count, void *rows);
+/* Entries first..first+count of the second dimension of one row. Serial files only. */
+int h5_read_part(struct h5_file *f, const char *name, int64_t row, int64_t first, int64_t count, void *out);
 
 /* Attributes of the root group. Strings are variable length on reading: caller frees *out with mem_free. */
 int h5_set_text(struct h5_file *f, const char *name, const char *text);

@@ -10,7 +10,8 @@ const struct deck_field store_fields[] = {
      "then corrupts as it goes).",
      1, 0},
     {"pairs_per_image", DECK_INT, AT(pairs_per_image), "8", 1, 100000, NULL, "",
-     "For kind 'pairs': how many levels of every image are stored, spread evenly over all levels.",
+     "For kinds 'pairs' and 'none': how many levels of every image make an epoch, spread evenly "
+     "over all levels.",
      1, 0},
     {"precision", DECK_STRING, AT(precision), "'fp16'", 0, 0, "fp16|fp32", "",
      "Number format of the stored images; fp16 halves the file and errs by less than 1e-6 in the "

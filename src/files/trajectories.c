@@ -29,40 +29,57 @@ int64_t trajectories_chunk_images(const struct trajectories_shape *s)
 
 static int set_shape(struct h5_file *f, const struct trajectories_shape *s)
 {
-    int64_t pairs = s->images * s->pairs_per_image, dims[] = {pairs, s->side, s->side, s->channels};
-    int64_t chunk_rows = trajectories_chunk_images(s) * s->pairs_per_image;
-    return h5_set_int(f, "images", s->images) ||
-           h5_set_int(f, "pairs_per_image", s->pairs_per_image) ||
-           h5_set_int(f, "levels", s->levels) || h5_set_int(f, "images_done", 0) ||
-           h5_dataset_create(f, "u", s->type, 4, dims, chunk_rows, "", "P,H,W,C") ||
-           h5_dataset_create(f, "delta", s->type, 4, dims, chunk_rows, "", "P,H,W,C") ||
+    int64_t pairs = s->images * s->pairs_per_image, chunk = trajectories_chunk_images(s);
+    int64_t dims[] = {pairs, s->side, s->side, s->channels};
+    int64_t all[] = {s->images, s->levels, s->side, s->side, s->channels};
+    if (h5_set_int(f, "images", s->images) ||
+        h5_set_int(f, "pairs_per_image", s->pairs_per_image) ||
+        h5_set_int(f, "levels", s->levels) || h5_set_int(f, "images_done", 0))
+        return 1;
+    if (s->all_levels)
+        return h5_dataset_create(f, "u", s->type, 5, all, chunk, "", "N,K,H,W,C") ||
+               h5_dataset_create(f, "delta", s->type, 5, all, chunk, "", "N,K,H,W,C");
+    chunk *= s->pairs_per_image;
+    return h5_dataset_create(f, "u", s->type, 4, dims, chunk, "", "P,H,W,C") ||
+           h5_dataset_create(f, "delta", s->type, 4, dims, chunk, "", "P,H,W,C") ||
            h5_dataset_create(f, "image", H5_I64, 1, dims, 0, "", "P") ||
            h5_dataset_create(f, "level", H5_I32, 1, dims, 0, "", "P");
 }
 
+/* Whether dimensions and types of u and delta are what the attributes promise. */
+static int shape_fits(const struct trajectories_shape *s, enum h5_type delta_type, int rank,
+                      int delta_rank, const int64_t *dims, const int64_t *delta_dims)
+{
+    int64_t rows = rank == 5 ? s->images : s->images * s->pairs_per_image;
+    int fits = (rank == 4 || (rank == 5 && dims[1] == s->levels)) && rank == delta_rank &&
+               s->type == delta_type && (s->type == H5_F16 || s->type == H5_F32) &&
+               dims[0] == rows && dims[rank - 3] == dims[rank - 2];
+    for (int i = 0; i < rank && fits; i++)
+        fits = dims[i] == delta_dims[i];
+    return fits;
+}
+
 static int get_shape(struct h5_file *f, struct trajectories_shape *s)
 {
-    enum h5_type type, delta_type;
+    enum h5_type delta_type;
     int rank, delta_rank;
     int64_t dims[H5_MAX_RANK], delta_dims[H5_MAX_RANK], levels;
     if (h5_get_int(f, "images", &s->images) ||
         h5_get_int(f, "pairs_per_image", &s->pairs_per_image) || h5_get_int(f, "levels", &levels) ||
-        h5_dataset_info(f, "u", &type, &rank, dims) ||
+        h5_dataset_info(f, "u", &s->type, &rank, dims) ||
         h5_dataset_info(f, "delta", &delta_type, &delta_rank, delta_dims))
         return 1;
-    int fits = rank == 4 && delta_rank == 4 && type == delta_type &&
-               (type == H5_F16 || type == H5_F32) && dims[0] == s->images * s->pairs_per_image &&
-               dims[1] == dims[2];
-    for (int i = 0; i < 4 && fits; i++)
-        fits = dims[i] == delta_dims[i];
-    if (!fits && h5_speaks(f))
-        log_error(
-            "%s: 'u' and 'delta' are not float pairs [images*pairs_per_image,side,side,channels]",
-            f->path);
-    s->side = (int)dims[1];
-    s->channels = (int)dims[3];
     s->levels = (int)levels;
-    s->type = type;
+    s->all_levels = rank == 5;
+    int fits = shape_fits(s, delta_type, rank, delta_rank, dims, delta_dims);
+    if (!fits && h5_speaks(f))
+        log_error("%s: 'u' and 'delta' are neither float pairs "
+                  "[images*pairs_per_image,side,side,channels] nor [images,levels,side,...]",
+                  f->path);
+    if (fits) {
+        s->side = (int)dims[rank - 2];
+        s->channels = (int)dims[rank - 1];
+    }
     return !fits;
 }
 
@@ -70,7 +87,7 @@ static int same_shape(const struct trajectories_shape *a, const struct trajector
 {
     return a->images == b->images && a->pairs_per_image == b->pairs_per_image &&
            a->side == b->side && a->channels == b->channels && a->levels == b->levels &&
-           a->type == b->type;
+           a->type == b->type && a->all_levels == b->all_levels;
 }
 
 static int reopen(const char *path, struct comm *comm, const struct trajectories_shape *s,
@@ -121,6 +138,9 @@ int trajectories_write(struct h5_file *f, const struct trajectories_shape *s, in
                        int64_t count, const void *u, const void *delta, const int32_t *level)
 {
     int64_t per = s->pairs_per_image, row = first * per, rows = count * per;
+    if (s->all_levels)
+        return h5_write_rows(f, "u", first, count, u) ||
+               h5_write_rows(f, "delta", first, count, delta);
     int64_t *image = mem_alloc((size_t)rows * sizeof *image);
     for (int64_t p = 0; p < rows; p++)
         image[p] = (row + p) / per;
@@ -175,4 +195,14 @@ int trajectories_read(struct h5_file *f, int64_t first, int64_t count, void *u, 
            (delta && h5_read_rows(f, "delta", first, count, delta)) ||
            (image && h5_read_rows(f, "image", first, count, image)) ||
            (level && h5_read_rows(f, "level", first, count, level));
+}
+
+int trajectories_read_pair(struct h5_file *f, const struct trajectories_shape *s, int64_t pair,
+                           void *u, void *delta, int32_t *level)
+{
+    if (!s->all_levels)
+        return trajectories_read(f, pair, 1, u, delta, NULL, level);
+    int64_t image = pair / s->levels, k = pair % s->levels;
+    *level = (int32_t)(k + 1);
+    return h5_read_part(f, "u", image, k, 1, u) || h5_read_part(f, "delta", image, k, 1, delta);
 }

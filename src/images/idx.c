@@ -16,11 +16,11 @@
 #include "base/mem.h"
 #include "images/readers.h"
 
-enum { MAX_SIDE = 1 << 14, PIECE_BYTES = 1 << 24 };
+enum { MAX_SIDE = 1 << 13, PIECE_BYTES = 1 << 24 };
 
 struct idx_state {
-    char *path;
-    uint8_t *pixels; /* [count,height,width,channels] */
+    int height, width, channels;
+    uint8_t *pixels; /* [count,height,width,channels], owned */
 };
 
 /* What is wrong with the stream, NULL if nothing: zlib puts the path before its own words. */
@@ -102,26 +102,29 @@ static int read_values(gzFile z, const char *path, int64_t bytes, uint8_t **out)
     return 0;
 }
 
-static int idx_read(struct image_source *s, int64_t index, uint8_t *pixels)
+static int idx_load(struct image_source *s, int thread, int64_t index, struct picture *out,
+                    char fault[IMAGE_FAULT])
 {
+    (void)thread;
     const struct idx_state *state = s->state;
-    size_t bytes = (size_t)s->height * (size_t)s->width * (size_t)s->channels;
-    if (index < 0 || index >= s->count) {
-        log_error("%s: no image %lld, there are %lld", state->path, (long long)index,
-                  (long long)s->count);
-        return 1;
-    }
-    memcpy(pixels, state->pixels + (size_t)index * bytes, bytes);
+    size_t bytes = (size_t)state->height * (size_t)state->width * (size_t)state->channels;
+    if (picture_reserve(out, state->width, state->height, state->channels, fault))
+        return IMAGE_DAMAGED;
+    memcpy(out->pixels, state->pixels + (size_t)index * bytes, bytes);
     return 0;
+}
+
+static void idx_name(struct image_source *s, int64_t index, char out[IMAGE_FAULT])
+{
+    (void)s;
+    snprintf(out, IMAGE_FAULT, "image %lld", (long long)index);
 }
 
 static void idx_close(struct image_source *s)
 {
     struct idx_state *state = s->state;
-    mem_free(state->path);
     mem_free(state->pixels);
     mem_free(state);
-    mem_free(s);
 }
 
 static gzFile open_file(const char *path)
@@ -149,25 +152,25 @@ static int check_sizes(const char *path, const int64_t n[4])
     return 0;
 }
 
-int idx_open(const char *path, struct image_source **out)
+int idx_open(struct image_source *s)
 {
-    static const struct image_source_ops ops = {idx_read, idx_close};
+    static const struct image_source_ops ops = {idx_load, idx_name, idx_close};
     int64_t n[4] = {0, 0, 0, 1};
     int rank;
     uint8_t *pixels;
-    gzFile z = open_file(path);
+    gzFile z = open_file(s->path);
     if (!z)
         return 1;
-    int failed = read_header(z, path, 3, 4, n, &rank) || check_sizes(path, n) ||
-                 read_values(z, path, n[0] * n[1] * n[2] * n[3], &pixels);
+    int failed = read_header(z, s->path, 3, 4, n, &rank) || check_sizes(s->path, n) ||
+                 read_values(z, s->path, n[0] * n[1] * n[2] * n[3], &pixels);
     gzclose(z);
     if (failed)
         return 1;
     struct idx_state *state = mem_alloc(sizeof *state);
-    *state = (struct idx_state){mem_strdup(path), pixels};
-    struct image_source *s = mem_alloc(sizeof *s);
-    *s = (struct image_source){&ops, n[0], (int)n[1], (int)n[2], (int)n[3], state};
-    *out = s;
+    *state = (struct idx_state){(int)n[1], (int)n[2], (int)n[3], pixels};
+    s->ops = &ops;
+    s->state = state;
+    s->count = n[0];
     return 0;
 }
 

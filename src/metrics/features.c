@@ -62,8 +62,14 @@ static void create_random(struct feature_net *f)
     int size = f->side, c_in = f->channels;
     int64_t in_values = (int64_t)size * size * c_in, most = in_values;
     for (int layer = 0; layer < LAYERS; layer++) {
-        struct conv_shape s = {f->batch, size, size,      c_in, layer_channels[layer],
-                               3,        2,    DTYPE_F32, 0};
+        struct conv_shape s = {.n = f->batch,
+                               .h = size,
+                               .w = size,
+                               .c_in = c_in,
+                               .c_out = layer_channels[layer],
+                               .kernel = 3,
+                               .stride = 2,
+                               .type = DTYPE_F32};
         f->conv[layer] = create_layer(d, layer, &s);
         size = conv_out(size, 3, 2);
         c_in = layer_channels[layer];

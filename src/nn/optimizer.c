@@ -18,6 +18,15 @@ enum optimizer_kind optimizer_kind_from(const char *name)
     DIE("unknown optimizer '%s'", name);
 }
 
+enum optimizer_decay optimizer_decay_from(const char *name)
+{
+    static const char *const names[] = {"none", "cosine", "linear"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(name, names[i]) == 0)
+            return (enum optimizer_decay)i;
+    DIE("unknown decay '%s'", name);
+}
+
 static float *zeros(struct device *d, size_t bytes)
 {
     float *p = d->ops->alloc(d, bytes);
@@ -56,8 +65,13 @@ void optimizer_destroy(struct optimizer *o)
 
 double optimizer_learning_rate(const struct optimizer_settings *s, int64_t step)
 {
-    return step < s->warmup ? s->learning_rate * (double)step / (double)s->warmup
-                            : s->learning_rate;
+    if (step < s->warmup)
+        return s->learning_rate * (double)step / (double)s->warmup;
+    if (s->decay == DECAY_NONE || s->steps <= s->warmup)
+        return s->learning_rate;
+    double done = fmin(1.0, (double)(step - s->warmup) / (double)(s->steps - s->warmup));
+    double left = s->decay == DECAY_LINEAR ? 1.0 - done : 0.5 * (1.0 + cos(acos(-1.0) * done));
+    return s->learning_rate * left;
 }
 
 double optimizer_ema_decay(const struct optimizer_settings *s, int64_t step)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * optimizer: the training state of a network as flat device vectors (parameters, two moments,
- * exponential average) and the step that moves them: gradient-norm clipping, linear warm-up, Adam,
- * AdamW or Lion, then the average a <- d a + (1-d) p with d = min(ema, (1+n)/(10+n)) at step n.
+ * exponential average) and the step that moves them: gradient-norm clipping, linear warm-up, decay of
+ * the rate to zero, Adam, AdamW or Lion, then the average a <- d a + (1-d) p with d = min(ema, (1+n)/(10+n)) at step n.
  * Nothing allocates after create. */
 #pragma once
 #include "device/device.h"
 
 enum optimizer_kind { OPTIMIZER_ADAM, OPTIMIZER_ADAMW, OPTIMIZER_LION };
+enum optimizer_decay { DECAY_NONE, DECAY_COSINE, DECAY_LINEAR };
 
 struct optimizer_settings {
     enum optimizer_kind kind;
@@ -14,9 +15,14 @@ struct optimizer_settings {
     double clip;    /* largest gradient norm, 0 = none */
     int64_t warmup; /* steps over which the rate rises linearly */
     double ema;     /* decay of the average */
+    enum optimizer_decay
+        decay; /* of the rate, from the end of the warm-up to zero at step `steps` */
+    int64_t steps;
 };
 /* "adam", "adamw", "lion"; dies on another word (the deck's table checks it). */
 enum optimizer_kind optimizer_kind_from(const char *name);
+/* "none", "cosine", "linear"; likewise. */
+enum optimizer_decay optimizer_decay_from(const char *name);
 
 struct optimizer {
     struct device *device; /* borrowed */

@@ -4,7 +4,7 @@
  *
  *     process   x_k = A_k x0 (+ noise of the process)              'adr' 'heat'
  *     target    what the network's output F means                   'delta': x_{k-1} = x_k + F
- *     network   F = network(x, k)                                   'unet'
+ *     network   F = network(x, k)                                   'unet' 'exact' (exact.h)
  *     sampler   x_s = A_s x0h + G (x_t - A_t x0h) + N n             'chain': G = 0, A_s x0h = x_t + F
  *
  * Images are device arrays [n,L,L,C] fp32 in [0,1]. Samplers see a schedule only through the process. */
@@ -33,6 +33,7 @@ void process_destroy(struct process *p);
 struct network {
     void (*eval)(struct network *net, int n, const float *x, const int32_t *level, float *out);
     void *state;
+    int collective; /* all ranks must call eval together, with n = 0 where they have no samples */
 };
 
 /* The target side of training: given x_k (noise-free), delta = x_{k-1} - x_k and the training noise already added to
@@ -46,12 +47,20 @@ struct target {
 };
 const struct target *target_find(const char *name); /* NULL if there is none */
 
+/* The noise of sample i of a call in each step: its own, of number first_sample + i, or where `mix` is given a rotation
+ * between the noises of two samples, cos(pi t/2) n_a + sin(pi t/2) n_b, which is as large as either. */
+struct sampler_mix {
+    int64_t a, b;
+    double t;
+};
+
 /* Draws samples: x [n,L,L,C] holds noise-free priors on entry and the last mean on return (levels K..1). first_sample:
  * global index of the first, for the noise. after_level, if not NULL, is called after each level with the mean (device). */
 struct sampler_args {
     double noise; /* sigma_S */
     uint64_t seed;
     int64_t first_sample;
+    const struct sampler_mix *mix; /* [n], or NULL */
     void (*after_level)(void *context, int level, const float *mean);
     void *context;
 };

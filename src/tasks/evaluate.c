@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * evaluate: metrics.json. Samples against real images, and, as the scale to read the numbers by,
- * the priors the samples started from and held-out real images (as many of each as there are
- * samples: the Frechet distance falls with N). */
+ * evaluate: metrics.json. Samples against real images, and, as the scale to
+ * read the numbers by, the priors the samples started from and held-out real
+ * images (as many of each as there are samples: the Frechet distance falls with
+ * N). */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,12 +14,15 @@
 #include "metrics/features.h"
 #include "metrics/metrics.h"
 #include "tasks/image_set.h"
+#include "tasks/judge.h"
+#include "tasks/lpips_pairs.h"
+#include "tasks/spectra.h"
 
 enum { FAKE, PRIOR, TEST, COMPARED, FEATURE_BATCH = 256 };
 static const char *const compared_name[COMPARED] = {"samples", "prior", "test"};
 
 struct scores {
-    int has_fd, has_prdc;
+    int has_fd, has_prdc, is_fid;
     double fd;
     struct prdc prdc;
 };
@@ -53,11 +57,11 @@ static int load_sets(struct evaluation *e)
     if (image_set_load(job->comm, real, "/images", s->max_real, &e->real) ||
         image_set_load(job->comm, fake, "/images", s->max_fake, &e->compared[FAKE]))
         return 1;
-    if (!h5_open(fake, NULL, 0, "", &probe))
+    if (!image_set_format(fake) && !h5_open(fake, NULL, 0, "", &probe))
         has_prior = h5_dataset_exists(probe, "/prior");
     h5_close(probe);
     probe = NULL;
-    if (!h5_open(real, NULL, 0, "", &probe))
+    if (!image_set_format(real) && !h5_open(real, NULL, 0, "", &probe))
         has_test = h5_dataset_exists(probe, "/test_images");
     h5_close(probe);
     int64_t n = e->compared[FAKE].total;
@@ -65,20 +69,46 @@ static int load_sets(struct evaluation *e)
         (has_test && image_set_load(job->comm, real, "/test_images", n, &e->compared[TEST])))
         return 1;
     if (e->real.side != e->compared[FAKE].side || e->real.channels != e->compared[FAKE].channels) {
-        log_error(
-            "%s has images of %d px and %d channel(s), %s of %d px and %d: they cannot be compared",
-            real, e->real.side, e->real.channels, fake, e->compared[FAKE].side,
-            e->compared[FAKE].channels);
+        log_error("%s has images of %d px and %d channel(s), %s of %d px and %d: "
+                  "they cannot be compared",
+                  real, e->real.side, e->real.channels, fake, e->compared[FAKE].side,
+                  e->compared[FAKE].channels);
         return 1;
     }
     return 0;
 }
 
-static float *features_of(struct feature_net *net, const struct image_set *set)
+/* What turns images into features: one of the two. */
+struct eye {
+    struct feature_net *net;
+    struct judge *judge;
+};
+
+static int eye_open(const struct evaluation *e, const char *feature, struct eye *eye)
 {
-    float *features = mem_alloc((size_t)set->count * (size_t)features_dim(net) * sizeof *features);
+    *eye = (struct eye){0};
+    if (judge_knows(feature))
+        return judge_features(e->job, feature, e->real.side, e->real.channels, &eye->judge);
+    return features_create(e->job->device, feature, e->real.side, e->real.channels, FEATURE_BATCH,
+                           &eye->net);
+}
+
+static void eye_close(struct eye *eye)
+{
+    if (eye->net)
+        features_destroy(eye->net);
+    judge_destroy(eye->judge);
+}
+
+static float *features_of(const struct eye *eye, const struct image_set *set)
+{
+    int dim = eye->judge ? judge_dim(eye->judge) : features_dim(eye->net);
+    float *features = mem_alloc((size_t)set->count * (size_t)dim * sizeof *features);
     timer_begin("evaluate/features");
-    features_run(net, set->count, set->images, features);
+    if (eye->judge)
+        judge_run(eye->judge, set->count, set->images, features);
+    else
+        features_run(eye->net, set->count, set->images, features);
     timer_end("evaluate/features");
     return features;
 }
@@ -91,7 +121,8 @@ struct real_side {
     double *radius2; /* NULL without prdc */
 };
 
-/* LAPACK works on rank 0, the others wait: n ranks a node would fight for the same cores. */
+/* LAPACK works on rank 0, the others wait: n ranks a node would fight for the
+ * same cores. */
 static int distance_of(struct comm *comm, const struct moments *real, const float *features,
                        int64_t n, double *out)
 {
@@ -105,12 +136,13 @@ static int distance_of(struct comm *comm, const struct moments *real, const floa
     return comm_agree(comm, failed);
 }
 
-static int score_set(struct evaluation *e, struct feature_net *net, const struct real_side *real,
+static int score_set(struct evaluation *e, const struct eye *eye, const struct real_side *real,
                      const struct image_set *set, struct scores *out)
 {
     struct comm *comm = e->job->comm;
-    float *features = features_of(net, set);
+    float *features = features_of(eye, set);
     int failed = 0;
+    out->is_fid = eye->judge && judge_is_fid(eye->judge);
     if (wanted(&e->job->settings.evaluate, "fd")) {
         timer_begin("evaluate/frechet");
         failed = distance_of(comm, &real->moments, features, set->count, &out->fd);
@@ -134,13 +166,13 @@ static int score(struct evaluation *e, const char *feature, struct scores out[CO
 {
     struct job *job = e->job;
     const struct evaluate_settings *s = &job->settings.evaluate;
-    struct feature_net *net;
+    struct eye eye;
     struct real_side real = {0};
     int failed = 0;
-    if (features_create(job->device, feature, e->real.side, e->real.channels, FEATURE_BATCH, &net))
+    if (eye_open(e, feature, &eye))
         return 1;
-    real.d = features_dim(net);
-    real.features = features_of(net, &e->real);
+    real.d = eye.judge ? judge_dim(eye.judge) : features_dim(eye.net);
+    real.features = features_of(&eye, &e->real);
     moments_of(job->comm, real.features, e->real.count, real.d, &real.moments);
     if (wanted(s, "prdc")) {
         timer_begin("evaluate/prdc");
@@ -151,11 +183,11 @@ static int score(struct evaluation *e, const char *feature, struct scores out[CO
     }
     for (int i = 0; i < COMPARED && !failed; i++)
         if (e->compared[i].total)
-            failed = score_set(e, net, &real, &e->compared[i], &out[i]);
+            failed = score_set(e, &eye, &real, &e->compared[i], &out[i]);
     moments_free(&real.moments);
     mem_free(real.features);
     mem_free(real.radius2);
-    features_destroy(net);
+    eye_close(&eye);
     return comm_agree(job->comm, failed);
 }
 
@@ -182,6 +214,8 @@ static void write_scores(struct json *j, const struct scores *s)
 {
     if (s->has_fd)
         json_real(j, "fd", s->fd);
+    if (s->has_fd && s->is_fid)
+        json_real(j, "fid", s->fd);
     if (s->has_prdc) {
         json_real(j, "precision", s->prdc.precision);
         json_real(j, "recall", s->prdc.recall);
@@ -198,10 +232,12 @@ static void print_scores(const char *feature, const char *set, const struct scor
     if (s->has_prdc)
         snprintf(prdc, sizeof prdc, "   P %.3f   R %.3f   D %.3f   C %.3f", s->prdc.precision,
                  s->prdc.recall, s->prdc.density, s->prdc.coverage);
-    log_info("  %-8s %-8s FD-%s %-9s%s", feature, set, feature, fd, prdc);
+    log_info("  %-8s %-8s %s%s %-9s%s", feature, set, s->is_fid ? "FID" : "FD-",
+             s->is_fid ? "" : feature, fd, prdc);
 }
 
-/* Everything that is scored, into an open object of metrics.json (j: rank 0's, else NULL). */
+/* Everything that is scored, into an open object of metrics.json (j: rank 0's,
+ * else NULL). */
 static int evaluate_all(struct evaluation *e, struct json *j)
 {
     const struct evaluate_settings *s = &e->job->settings.evaluate;
@@ -235,6 +271,14 @@ static int evaluate_all(struct evaluation *e, struct json *j)
                  mean);
         if (j)
             json_real(j, key[i], mean);
+    }
+    if (wanted(s, "lpips") && lpips_score(e->job, &e->compared[FAKE], j))
+        return 1;
+    if (wanted(s, "spectrum")) {
+        static const char *const names[] = {"real", "samples", "prior", "test"};
+        const struct image_set *const sets[] = {&e->real, &e->compared[FAKE], &e->compared[PRIOR],
+                                                &e->compared[TEST]};
+        spectra_write(e->job->comm, 4, names, sets, j);
     }
     return 0;
 }

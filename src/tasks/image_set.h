@@ -9,7 +9,10 @@ struct image_set {
     float *images; /* host [count, side, side, channels] */
 };
 
-/* dataset: "/images" "/test_images" "/prior" of an HDF5 file, uint8 (divided by 255) or float32
+/* 'folder' (of PNG, JPEG, WebP) or 'zip' if path is one, else NULL: an HDF5 file. */
+const char *image_set_format(const char *path);
+
+/* dataset (of an HDF5 file; pictures of a folder or ZIP are taken as they are and must be alike): "/images" "/test_images" "/prior" of an HDF5 file, uint8 (divided by 255) or float32
  * [N,H,W,C]; limit: the first n images, 0 = all. Every rank reads its own even share, serially.
  * Free with mem_free(images). */
 int image_set_load(struct comm *comm, const char *path, const char *dataset, int64_t limit,

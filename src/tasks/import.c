@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * import: pictures of any format -> dataset.h5. Ranks share the images in whole chunks; flips are
- * made here, as extra images behind the plain ones. */
+ * import: pictures of any format -> dataset.h5.
+ *
+ * Ranks work in rounds of whole chunks. In a round each rank decodes its share (threads take picture
+ * by picture), the ranks tell each other how many came out well, and each writes its own behind those
+ * of the ranks before it: rows follow the order of the collection without a gap, whatever was damaged
+ * and however many ranks there are. Mirror images come from the rows already written, so nothing is
+ * decoded twice. */
+#include <omp.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -8,14 +15,26 @@
 #include "base/split.h"
 #include "base/timer.h"
 #include "files/dataset.h"
+#include "tasks/import_source.h"
 #include "tasks/tasks.h"
 
-/* One split: images first..first+count of a source, and the same again mirrored if `flip`. */
+enum { ROUND_CHUNKS = 4 }; /* of a rank: long enough that ranks seldom wait for each other */
+
+/* One split: images first..first+count of a source. */
 struct split {
     struct image_source *source;
     int64_t first, count;
     int flip;
     const int32_t *labels; /* of the whole source, or NULL */
+    int skip;              /* damaged images are left out; otherwise they end the run */
+};
+
+/* One rank's share of a round. */
+struct share {
+    uint8_t *pixels; /* [room,H,W,C] */
+    int32_t *labels; /* [room] */
+    char **faults;   /* [room]; NULL: the image is well */
+    int64_t room, good;
 };
 
 static int64_t split_rows(const struct split *s)
@@ -36,91 +55,220 @@ static void mirror(uint8_t *pixels, int height, int width, int channels)
             }
 }
 
-static int read_row(const struct split *s, int64_t row, uint8_t *pixels)
+static struct share share_create(int64_t room, size_t image_bytes)
 {
-    struct image_source *source = s->source;
-    if (source->ops->read(source, s->first + row % s->count, pixels))
-        return 1;
-    if (row >= s->count)
-        mirror(pixels, source->height, source->width, source->channels);
-    return 0;
+    struct share s = {.room = room};
+    s.pixels = mem_alloc((size_t)room * image_bytes);
+    s.labels = mem_alloc((size_t)room * sizeof *s.labels);
+    s.faults = mem_zalloc((size_t)room * sizeof *s.faults);
+    return s;
 }
 
-static int write_split(struct job *job, struct h5_file *file, const struct dataset_shape *shape,
-                       int test, const struct split *s)
+static void share_free(struct share *s)
+{
+    mem_free(s->pixels);
+    mem_free(s->labels);
+    mem_free(s->faults);
+}
+
+/* Decodes images first..first+count of the split and moves the good ones together; returns the worst
+ * that image_read had to say. */
+static int read_share(const struct split *split, int threads, int64_t first, int64_t count,
+                      size_t image_bytes, struct share *s)
+{
+    int worst = 0;
+#pragma omp parallel for num_threads(threads) schedule(dynamic) reduction(max : worst)
+    for (int64_t i = 0; i < count; i++) {
+        char fault[IMAGE_FAULT];
+        int failed = image_read(split->source, omp_get_thread_num(), split->first + first + i,
+                                s->pixels + (size_t)i * image_bytes, fault);
+        s->faults[i] = failed ? mem_strdup(fault) : NULL;
+        worst = failed > worst ? failed : worst;
+    }
+    s->good = 0;
+    for (int64_t i = 0; i < count; i++) {
+        if (s->faults[i])
+            continue;
+        if (s->good < i)
+            memcpy(s->pixels + (size_t)s->good * image_bytes, s->pixels + (size_t)i * image_bytes,
+                   image_bytes);
+        if (split->labels)
+            s->labels[s->good] = split->labels[split->first + first + i];
+        s->good++;
+    }
+    return worst;
+}
+
+/* Rank 0 prints the faults of all ranks in the order of the images. Collective. */
+static void tell_faults(struct comm *comm, struct share *s, int64_t count, const int64_t *bad,
+                        int skip)
+{
+    char text[IMAGE_FAULT];
+    int64_t at = 0;
+    for (int rank = 0; rank < comm->size; rank++)
+        for (int64_t n = 0; n < bad[rank]; n++) {
+            memset(text, 0, sizeof text);
+            if (rank == comm->rank) {
+                while (at < count && !s->faults[at])
+                    at++;
+                memcpy(text, s->faults[at], strlen(s->faults[at]));
+                mem_free(s->faults[at]);
+                s->faults[at++] = NULL;
+            }
+            comm->ops->bcast(comm, text, sizeof text, rank);
+            if (comm->rank == 0 && skip)
+                log_warn("left out: %s", text);
+            else if (comm->rank == 0)
+                log_error("%s", text);
+        }
+}
+
+/* Writes the share behind those of the ranks before; *done grows by what all ranks wrote. Collective. */
+static int write_share(struct job *job, struct h5_file *file, int test, const struct split *split,
+                       struct share *s, int64_t count, int worst, int64_t *done)
 {
     struct comm *comm = job->comm;
-    int64_t rows = split_rows(s), chunk = dataset_chunk_rows(shape);
-    size_t image_bytes = (size_t)shape->height * (size_t)shape->width * (size_t)shape->channels;
-    uint8_t *pixels = mem_alloc((size_t)chunk * image_bytes);
-    int32_t *labels = mem_alloc((size_t)chunk * sizeof *labels);
-    struct progress progress;
-    int failed = 0;
+    int64_t *counts = mem_alloc((size_t)comm->size * 3 * sizeof *counts),
+            *bad = counts + comm->size, *good = bad + comm->size, at = *done;
+    comm->ops->allgather(comm, &(int64_t){count - s->good}, sizeof *bad, bad);
+    comm->ops->allgather(comm, &s->good, sizeof *good, good);
+    worst = comm_agree(comm, worst);
+    int skip = split->skip && worst < IMAGE_UNEQUAL;
+    tell_faults(comm, s, count, bad, skip);
+    for (int rank = 0; rank < comm->size; rank++) {
+        at += rank < comm->rank ? good[rank] : 0;
+        *done += good[rank];
+    }
+    mem_free(counts);
+    if (worst && !skip) {
+        if (worst == IMAGE_DAMAGED && comm->rank == 0)
+            log_error("&dataset on_damaged = 'skip' would leave such images out");
+        return 1;
+    }
+    at = s->good ? at : 0;
+    int failed = dataset_write(file, test, at, s->good, s->pixels) ||
+                 (split->labels && dataset_write_labels(file, test, at, s->good, s->labels));
+    return comm_agree(comm, failed);
+}
 
-    progress_start(&progress, test ? "import test" : "import", "images", 0, rows);
-    for (int64_t done = 0; done < rows && !failed; done += chunk * comm->size) {
-        int64_t first = done + chunk * comm->rank;
-        int64_t count = first >= rows ? 0 : rows - first < chunk ? rows - first : chunk;
-        timer_begin("import/read");
-        for (int64_t i = 0; i < count && !failed; i++) {
-            failed = read_row(s, first + i, pixels + (size_t)i * image_bytes);
-            if (s->labels)
-                labels[i] = s->labels[s->first + (first + i) % s->count];
-        }
-        timer_end("import/read");
+/* Rows 0..count of a split of one file to rows at..at+count of the same or another one, mirrored or not. Collective. */
+static int copy_rows(struct job *job, struct h5_file *from, struct h5_file *to,
+                     const struct dataset_shape *shape, int test, int64_t count, int64_t at,
+                     int mirrored)
+{
+    struct comm *comm = job->comm;
+    int labels = test ? shape->test_labels : shape->labels;
+    int64_t chunk = dataset_chunk_rows(shape), round = chunk * ROUND_CHUNKS * comm->size;
+    size_t image_bytes = (size_t)shape->height * (size_t)shape->width * (size_t)shape->channels;
+    struct share s = share_create(chunk * ROUND_CHUNKS, image_bytes);
+    int failed = h5_flush(from); /* rows that other ranks wrote are read */
+    comm->ops->barrier(comm);
+    for (int64_t done = 0; done < count && !failed; done += round) {
+        int64_t rows = count - done < round ? count - done : round;
+        struct range mine = split_chunks(rows, chunk, comm->size, comm->rank);
+        int64_t first = mine.count ? done + mine.first : 0, target = mine.count ? at + first : 0;
+        failed = dataset_read(from, test, first, mine.count, s.pixels) ||
+                 (labels && dataset_read_labels(from, test, first, mine.count, s.labels));
         if ((failed = comm_agree(comm, failed)))
             break;
-        timer_begin("import/write");
-        if (count == 0)
-            first = 0;
-        failed = dataset_write(file, test, first, count, pixels);
-        if (s->labels && !failed)
-            failed = dataset_write_labels(file, test, first, count, labels);
-        timer_end("import/write");
+        for (int64_t i = 0; i < mine.count && mirrored; i++)
+            mirror(s.pixels + (size_t)i * image_bytes, shape->height, shape->width,
+                   shape->channels);
+        failed = dataset_write(to, test, target, mine.count, s.pixels) ||
+                 (labels && dataset_write_labels(to, test, target, mine.count, s.labels));
         failed = comm_agree(comm, failed);
-        int64_t next = done + chunk * comm->size;
-        progress_show(&progress, next < rows ? next : rows, NULL);
     }
-    if (!failed)
-        progress_end(&progress, rows);
-    mem_free(pixels);
-    mem_free(labels);
+    share_free(&s);
     return failed;
 }
 
+/* Every image of a split, decoded; *good: how many came out well. Collective. */
+static int write_split(struct job *job, struct h5_file *file, const struct dataset_shape *shape,
+                       int test, const struct split *split, int64_t *good)
+{
+    struct comm *comm = job->comm;
+    int64_t chunk = dataset_chunk_rows(shape), done = 0;
+    size_t image_bytes = (size_t)shape->height * (size_t)shape->width * (size_t)shape->channels;
+    struct share share = share_create(chunk * ROUND_CHUNKS, image_bytes);
+    struct progress progress;
+    int failed = 0;
+
+    progress_start(&progress, test ? "import test" : "import", "images", 0, split->count);
+    for (int64_t at = 0; at < split->count && !failed; at += share.room * comm->size) {
+        int64_t left = split->count - at, round = share.room * comm->size;
+        round = left < round ? left : round;
+        struct range mine = split_chunks(round, chunk, comm->size, comm->rank);
+        timer_begin("import/read");
+        int worst = read_share(split, split->source->threads, at + mine.first, mine.count,
+                               image_bytes, &share);
+        timer_end("import/read");
+        timer_begin("import/write");
+        failed = write_share(job, file, test, split, &share, mine.count, worst, &done);
+        timer_end("import/write");
+        progress_show(&progress, at + round, NULL);
+    }
+    if (!failed)
+        progress_end(&progress, split->count);
+    if (!failed && done < split->count)
+        log_warn("%s: %lld of %lld images are damaged (named above) and left out",
+                 split->source->path, (long long)(split->count - done), (long long)split->count);
+    if (!failed && split->count && done == 0) {
+        log_error("%s: not one of %lld images can be read", split->source->path,
+                  (long long)split->count);
+        failed = 1;
+    }
+    *good = done;
+    share_free(&share);
+    return failed;
+}
+
+/* Labels of a split: those of the deck's file, or the collection's own. */
+static int find_labels(const char *path, struct split *split, int32_t **labels)
+{
+    int64_t n = 0;
+    split->labels = split->source->labels;
+    if (!*path)
+        return 0;
+    if (image_labels_read(path, labels, &n))
+        return 1;
+    if (n != split->source->count) {
+        log_error("%s: holds %lld labels for %lld images", path, (long long)n,
+                  (long long)split->source->count);
+        return 1;
+    }
+    split->labels = *labels;
+    return 0;
+}
+
 /* Opens sources and labels and decides which images make up each split. */
-static int choose_splits(const struct dataset_settings *s, struct split split[2],
+static int choose_splits(const struct dataset_settings *s, int threads, struct split split[2],
                          int32_t *labels[2])
 {
     struct image_source *train = NULL, *test = NULL;
+    int skip = !strcmp(s->on_damaged, "skip");
     if (!*s->path) {
         log_error("&dataset path is empty: name the images to learn from");
         return 1;
     }
-    if (image_source_open(s->format, s->path, &train))
+    if (import_source_open(s, 0, threads, &train))
         return 1;
-    split[0] = (struct split){.source = train, .count = train->count, .flip = s->flip};
+    split[0] =
+        (struct split){.source = train, .count = train->count, .flip = s->flip, .skip = skip};
     if (*s->test_path) {
-        if (image_source_open(s->format, s->test_path, &test))
+        if (import_source_open(s, 1, threads, &test))
             return 1;
-        split[1] = (struct split){.source = test, .count = test->count};
+        split[1] = (struct split){.source = test, .count = test->count, .skip = skip};
     } else {
         int64_t held = (int64_t)(s->test_fraction * (double)train->count + 0.5);
         split[0].count = train->count - held;
-        split[1] = (struct split){.source = train, .first = train->count - held, .count = held};
+        split[1] = (struct split){
+            .source = train, .first = train->count - held, .count = held, .skip = skip};
     }
     const char *paths[2] = {s->labels, *s->test_path ? s->test_labels : s->labels};
     int64_t limits[2] = {s->limit, s->test_limit};
     for (int i = 0; i < 2; i++) {
-        int64_t n = 0;
-        if (*paths[i] && image_labels_read(paths[i], &labels[i], &n))
+        if (find_labels(paths[i], &split[i], &labels[i]))
             return 1;
-        if (labels[i] && n != split[i].source->count) {
-            log_error("%s: holds %lld labels for %lld images", paths[i], (long long)n,
-                      (long long)split[i].source->count);
-            return 1;
-        }
-        split[i].labels = labels[i];
         if (limits[i] > 0 && split[i].count > limits[i])
             split[i].count = limits[i];
     }
@@ -141,19 +289,69 @@ static int check_sizes(const struct dataset_settings *s, const struct split spli
         return 1;
     }
     if (a->height != a->width) {
-        log_error("%s: images are %dx%d; the forward process needs square ones", s->path, a->width,
-                  a->height);
-        return 1;
-    }
-    if ((s->resolution && s->resolution != a->width) ||
-        (s->channels && s->channels != a->channels)) {
-        log_error("%s: images are %d px with %d channel(s); format '%s' is read as stored, so set "
-                  "resolution and channels "
-                  "in &dataset to 0",
-                  s->path, a->width, a->channels, s->format);
+        log_error("%s: images are %dx%d; the forward process needs square ones: set resolution in "
+                  "&dataset",
+                  s->path, a->width, a->height);
         return 1;
     }
     return 0;
+}
+
+/* The file for good from the one in which damaged images were left out. Collective. */
+static int write_good(struct job *job, const char *path, struct h5_file *all,
+                      struct dataset_shape *shape, const struct split split[2],
+                      const int64_t good[2], struct h5_file **out)
+{
+    shape->count = split[0].flip ? 2 * good[0] : good[0];
+    shape->test_count = good[1];
+    if (dataset_create(path, job->comm, shape, job->deck, job->settings.forward.mode,
+                       job->settings.store.hints, out))
+        return 1;
+    return h5_set_int(*out, "images_left_out", split[0].count - good[0]) ||
+           h5_set_int(*out, "test_images_left_out", split[1].count - good[1]) ||
+           copy_rows(job, all, *out, shape, 0, good[0], 0, 0) ||
+           copy_rows(job, all, *out, shape, 1, good[1], 0, 0);
+}
+
+/* Where damaged images are left out, the number of rows is known only at the end: what came out well
+ * is then put down in a file beside the one that is meant, and copied. */
+static int write_file(struct job *job, const char *path, const struct split split[2])
+{
+    const struct image_source *source = split[0].source;
+    struct dataset_shape shape = {split_rows(&split[0]), split[1].count,   source->height,
+                                  source->width,         source->channels, !!split[0].labels,
+                                  !!split[1].labels};
+    struct h5_file *file = NULL, *all = NULL;
+    int64_t good[2] = {0, 0};
+    int skip = split[0].skip;
+    char beside[JOB_PATH];
+    job_path(job, "dataset-all.h5", beside);
+    int failed =
+        dataset_create(skip ? beside : path, job->comm, &shape, job->deck,
+                       job->settings.forward.mode, job->settings.store.hints, skip ? &all : &file);
+    for (int test = 0; test < 2 && !failed; test++)
+        failed = write_split(job, skip ? all : file, &shape, test, &split[test], &good[test]);
+    if (!failed && skip)
+        failed = write_good(job, path, all, &shape, split, good, &file);
+    if (!failed && split[0].flip)
+        failed = copy_rows(job, file, file, &shape, 0, good[0], good[0], 1);
+    failed = comm_agree(job->comm, failed);
+    if (file && !failed)
+        failed = dataset_finish(file);
+    else
+        h5_close(file);
+    h5_close(all);
+    if (job->comm->rank == 0) {
+        if (all)
+            remove(beside);
+        if (failed)
+            remove(path);
+    }
+    if (!failed)
+        log_info("%s: %lld images, %lld held out, %dx%d, %d channel(s)", path,
+                 (long long)shape.count, (long long)shape.test_count, shape.width, shape.height,
+                 shape.channels);
+    return failed;
 }
 
 int task_import(struct job *job)
@@ -162,7 +360,6 @@ int task_import(struct job *job)
     struct split split[2] = {{0}};
     int32_t *labels[2] = {NULL, NULL};
     char path[JOB_PATH];
-    struct h5_file *file = NULL;
 
     if (job_look(job, FILE_DATASET, job_path(job, "dataset.h5", path), "peclet-dataset") ==
         JOB_COMPLETE) {
@@ -170,23 +367,10 @@ int task_import(struct job *job)
         return TASK_DONE;
     }
     timer_begin("import");
-    int failed = choose_splits(s, split, labels) || check_sizes(s, split);
-    if (!(failed = comm_agree(job->comm, failed))) {
-        const struct image_source *source = split[0].source;
-        struct dataset_shape shape = {split_rows(&split[0]), split[1].count,   source->height,
-                                      source->width,         source->channels, !!split[0].labels,
-                                      !!split[1].labels};
-        failed = dataset_create(path, job->comm, &shape, job->deck, job->settings.forward.mode,
-                                job->settings.store.hints, &file);
-        for (int test = 0; test < 2 && !failed; test++)
-            failed = write_split(job, file, &shape, test, &split[test]);
-        if (file)
-            failed = comm_agree(job->comm, failed) ? (h5_close(file), 1) : dataset_finish(file);
-        if (!failed)
-            log_info("%s: %lld images, %lld held out, %dx%d, %d channel(s)", path,
-                     (long long)shape.count, (long long)shape.test_count, shape.width, shape.height,
-                     shape.channels);
-    }
+    int threads = job->device->threads > 0 ? job->device->threads : 1;
+    int failed = choose_splits(s, threads, split, labels) || check_sizes(s, split);
+    if (!(failed = comm_agree(job->comm, failed)))
+        failed = write_file(job, path, split);
     if (split[1].source != split[0].source)
         image_source_close(split[1].source);
     image_source_close(split[0].source);

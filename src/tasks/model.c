@@ -38,7 +38,7 @@ int model_create(struct job *job, int side, int channels, int batch, int trainin
     d->ops->zero(d, m->image, image_bytes);
     m->level = d->ops->alloc(d, (size_t)batch * sizeof *m->level);
     m->level_host = mem_alloc((size_t)batch * sizeof *m->level_host);
-    m->network = (struct network){model_eval, m};
+    m->network = (struct network){.eval = model_eval, .state = m};
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "files/dataset.h"
+#include "tasks/import_source.h"
 #include "tasks/tasks.h"
 
 struct images {
@@ -14,7 +15,16 @@ struct images {
     int side, channels;
 };
 
-/* From dataset.h5 if it is there, else from the source; non-zero if neither can be read. */
+/* What the deck alone says, where the images are not there; non-zero if that is not enough. */
+static int trust_deck(const struct dataset_settings *s, struct images *out)
+{
+    if (!s->resolution || !s->channels)
+        return 1;
+    *out = (struct images){s->flip ? 2 * s->limit : s->limit, (int)s->resolution, (int)s->channels};
+    return 0;
+}
+
+/* From dataset.h5 if it is there, else from the source, else from the deck; non-zero if none says it. */
 static int look_at_images(struct job *job, struct images *out)
 {
     const struct dataset_settings *s = &job->settings.dataset;
@@ -31,9 +41,9 @@ static int look_at_images(struct job *job, struct images *out)
     }
     if (!*s->path || !text_exists(s->path)) {
         log_warn("&dataset path = '%s' is not there", s->path);
-        return 1;
+        return trust_deck(s, out);
     }
-    if (image_source_open(s->format, s->path, &source))
+    if (import_source_open(s, 0, 1, &source))
         return 1;
     int64_t n = source->count;
     if (!*s->test_path)

@@ -1,63 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0
  * precompute: dataset.h5 -> trajectories.h5. For every image, `pairs_per_image` levels k stratified
- * over 1..K; stored are u_k and delta = u_{k-1} - u_k. Slabs of whole chunks go round the ranks, so
- * every rank count writes the same bytes. */
-#include <stdlib.h>
+ * over 1..K, or all of them; stored are u_k and delta = u_{k-1} - u_k. Slabs of whole chunks go
+ * round the ranks, so every rank count writes the same bytes. Without a store only the picture is
+ * made. */
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/png.h"
-#include "base/rng.h"
 #include "base/split.h"
 #include "base/timer.h"
 #include "files/dataset.h"
 #include "files/trajectories.h"
-#include "process/process.h"
-#include "tasks/tasks.h"
+#include "tasks/corruption.h"
 
 enum { SLAB_BYTES = 16 << 20 }; /* of u in fp32, a rank and a write */
 
 /* Everything the loop needs, allocated once. */
 struct slab {
     int64_t images; /* at most, a rank */
-    float *host;    /* [images, per_image] clean */
-    uint64_t *keys;
-    struct adr_capture *captures; /* [images * pairs] */
-    int32_t *level;               /* [images * pairs] */
-    float *x0, *u, *delta;        /* device */
-    void *packed;                 /* device, one of u and delta in the file's type */
-    void *out_u, *out_delta;      /* host, in the file's type */
+    struct corruption corruption;
+    int32_t *level;          /* [images * pairs] */
+    float *u, *delta;        /* device */
+    void *packed;            /* device, one of u and delta in the file's type */
+    void *out_u, *out_delta; /* host, in the file's type */
 };
 
-/* Level of pair j of m: uniform within the j-th m-th of 1..K. */
-static int stratified_level(uint64_t seed, int64_t image, int64_t j, int64_t m, int levels)
+static void slab_alloc(struct slab *s, struct device *d, const struct adr_plan *plan,
+                       const struct trajectories_shape *t)
 {
-    uint32_t word = rng_draw(seed, RNG_LEVEL, (uint64_t)image, 0, (uint32_t)(j / 4)).v[j % 4];
-    int level = 1 + (int)(((double)j + (double)rng_uniform(word)) * levels / (double)m);
-    return level > levels ? levels : level;
-}
-
-static int by_level(const void *a, const void *b)
-{
-    const struct adr_capture *x = a, *y = b;
-    if (x->level != y->level)
-        return x->level < y->level ? -1 : 1;
-    return x->slot < y->slot ? -1 : x->slot > y->slot;
-}
-
-static void slab_alloc(struct slab *s, struct device *d, const struct trajectories_shape *t)
-{
-    size_t per_image = (size_t)t->side * (size_t)t->side * (size_t)t->channels;
-    size_t images = (size_t)s->images, pairs = images * (size_t)t->pairs_per_image;
-    size_t bytes = pairs * per_image * (t->type == H5_F16 ? 2 : 4);
-    s->host = mem_alloc(images * per_image * sizeof(float));
-    s->keys = mem_alloc(images * sizeof *s->keys);
-    s->captures = mem_alloc(pairs * sizeof *s->captures);
+    size_t pairs = (size_t)s->images * (size_t)t->pairs_per_image;
+    size_t values = pairs * (size_t)t->side * (size_t)t->side * (size_t)t->channels;
+    size_t bytes = values * (t->type == H5_F16 ? 2 : 4);
+    corruption_create(d, plan, (int)s->images, (int64_t)pairs, &s->corruption);
     s->level = mem_alloc(pairs * sizeof *s->level);
-    s->x0 = d->ops->alloc(d, images * per_image * sizeof(float));
-    s->u = d->ops->alloc(d, pairs * per_image * sizeof(float));
-    s->delta = d->ops->alloc(d, pairs * per_image * sizeof(float));
+    s->u = d->ops->alloc(d, values * sizeof(float));
+    s->delta = d->ops->alloc(d, values * sizeof(float));
     s->packed = d->ops->alloc(d, bytes);
     s->out_u = d->ops->host_alloc(d, bytes);
     s->out_delta = d->ops->host_alloc(d, bytes);
@@ -65,11 +43,8 @@ static void slab_alloc(struct slab *s, struct device *d, const struct trajectori
 
 static void slab_free(struct slab *s, struct device *d)
 {
-    mem_free(s->host);
-    mem_free(s->keys);
-    mem_free(s->captures);
+    corruption_free(&s->corruption);
     mem_free(s->level);
-    d->ops->free(d, s->x0);
     d->ops->free(d, s->u);
     d->ops->free(d, s->delta);
     d->ops->free(d, s->packed);
@@ -78,36 +53,35 @@ static void slab_free(struct slab *s, struct device *d)
 }
 
 /* Images first..first+count to host buffers in the file's type. */
-static void corrupt_slab(struct job *job, struct process *process, const struct adr_plan *plan,
-                         struct slab *s, const struct trajectories_shape *t, int64_t first,
-                         int64_t count, struct adr_stats *stats)
+static void corrupt_slab(struct job *job, const struct adr_plan *plan, struct slab *s,
+                         const struct trajectories_shape *t, int64_t first, int64_t count)
 {
     struct device *d = job->device;
-    int64_t m = t->pairs_per_image, per_image = (int64_t)t->side * t->side * t->channels;
+    struct corruption *c = &s->corruption;
+    int64_t m = t->pairs_per_image, values = count * m * c->per_image;
     enum dtype packed = t->type == H5_F16 ? DTYPE_F16 : DTYPE_F32;
-    size_t bytes = (size_t)(count * m * per_image) * dtype_bytes(packed);
+    size_t bytes = (size_t)values * dtype_bytes(packed);
 
     for (int64_t i = 0; i < count; i++) {
-        s->keys[i] = velocity_key(plan, first + i);
+        c->keys[i] = velocity_key(plan, first + i);
         for (int64_t j = 0; j < m; j++) {
-            int level = stratified_level(plan->seed, first + i, j, m, plan->level_count);
+            int level = t->all_levels ? (int)j + 1
+                                      : corruption_level(plan->seed, (uint64_t)(first + i), j, m,
+                                                         plan->level_count);
             s->level[i * m + j] = level;
-            s->captures[i * m + j] = (struct adr_capture){level, (int)i, i * m + j};
+            c->captures[i * m + j] = (struct adr_capture){level, (int)i, i * m + j};
         }
     }
-    qsort(s->captures, (size_t)(count * m), sizeof *s->captures, by_level);
-    d->ops->upload(d, s->x0, s->host, (size_t)(count * per_image) * sizeof(float));
-    process->ops->corrupt(process, (int)count, s->keys, s->x0, (int)(count * m), s->captures, s->u,
-                          s->delta, stats);
-    d->ops->cast(d, count * m * per_image, DTYPE_F32, s->u, packed, s->packed);
+    corruption_run(c, (int)count, count * m, s->u, s->delta);
+    d->ops->cast(d, values, DTYPE_F32, s->u, packed, s->packed);
     d->ops->download(d, s->out_u, s->packed, bytes);
-    d->ops->cast(d, count * m * per_image, DTYPE_F32, s->delta, packed, s->packed);
+    d->ops->cast(d, values, DTYPE_F32, s->delta, packed, s->packed);
     d->ops->download(d, s->out_delta, s->packed, bytes);
 }
 
 static int corrupt_all(struct job *job, struct h5_file *dataset, struct h5_file *file,
-                       struct process *process, const struct adr_plan *plan, struct slab *s,
-                       const struct trajectories_shape *t, int64_t done, struct adr_stats *stats)
+                       const struct adr_plan *plan, struct slab *s,
+                       const struct trajectories_shape *t, int64_t done)
 {
     struct comm *comm = job->comm;
     int64_t per_image = (int64_t)t->side * t->side * t->channels;
@@ -121,12 +95,12 @@ static int corrupt_all(struct job *job, struct h5_file *dataset, struct h5_file 
         if (count == 0)
             first = 0;
         timer_begin("precompute/read");
-        int failed = job_read_images(dataset, 0, first, count, per_image, s->host);
+        int failed = job_read_images(dataset, 0, first, count, per_image, s->corruption.host);
         timer_end("precompute/read");
         if (comm_agree(comm, failed))
             return TASK_FAILED;
         timer_begin("precompute/corrupt");
-        corrupt_slab(job, process, plan, s, t, first, count, stats);
+        corrupt_slab(job, plan, s, t, first, count);
         timer_end("precompute/corrupt");
         timer_begin("precompute/write");
         failed = trajectories_write(file, t, first, count, s->out_u, s->out_delta, s->level);
@@ -150,41 +124,39 @@ static int corrupt_all(struct job *job, struct h5_file *dataset, struct h5_file 
 }
 
 /* corruption.png: the first images (rows) at levels spread over 0..K (columns). Rank 0. */
-static int draw_corruption(struct job *job, struct h5_file *dataset,
-                           const struct dataset_shape *shape, const struct adr_plan *plan)
+static int draw_corruption(struct job *job, const struct adr_plan *plan)
 {
     enum { ROWS = 6, COLUMNS = 11 };
     struct device *d = job->device;
-    int rows = shape->count < ROWS ? (int)shape->count : ROWS;
+    struct dataset_shape shape;
+    struct h5_file *dataset = NULL;
+    struct corruption c;
+    char path[JOB_PATH];
+    if (dataset_open(job_path(job, "dataset.h5", path), NULL, &shape, &dataset))
+        return 1;
+    int rows = shape.count < ROWS ? (int)shape.count : ROWS;
     int columns = plan->level_count < COLUMNS ? plan->level_count + 1 : COLUMNS,
         slots = rows * columns;
-    int64_t per_image = (int64_t)plan->side * plan->side * plan->channels;
-    float *host = mem_alloc((size_t)(slots * per_image) * sizeof *host);
-    float *x0 = d->ops->alloc(d, (size_t)(rows * per_image) * sizeof(float));
-    float *u = d->ops->alloc(d, (size_t)(slots * per_image) * sizeof(float));
-    struct process *process = process_adr_create(d, plan, rows);
-    struct adr_capture captures[ROWS * COLUMNS];
-    uint64_t keys[ROWS];
-    struct adr_stats stats = {0};
-    char path[JOB_PATH];
+    corruption_create(d, plan, rows, slots, &c);
+    size_t bytes = (size_t)(slots * c.per_image) * sizeof(float);
+    float *host = mem_alloc(bytes), *u = d->ops->alloc(d, bytes);
 
-    int failed = job_read_images(dataset, 0, 0, rows, per_image, host);
-    for (int c = 0; c < columns; c++)
-        for (int r = 0; r < rows; r++)
-            captures[c * rows + r] = (struct adr_capture){c * plan->level_count / (columns - 1), r,
-                                                          (int64_t)r * columns + c};
-    for (int r = 0; r < rows; r++)
-        keys[r] = velocity_key(plan, r);
-    d->ops->upload(d, x0, host, (size_t)(rows * per_image) * sizeof(float));
-    process->ops->corrupt(process, rows, keys, x0, slots, captures, u, NULL, &stats);
-    d->ops->download(d, host, u, (size_t)(slots * per_image) * sizeof(float));
+    int failed = job_read_images(dataset, 0, 0, rows, c.per_image, c.host);
+    for (int r = 0; r < rows; r++) {
+        c.keys[r] = velocity_key(plan, r);
+        for (int column = 0; column < columns; column++)
+            c.captures[r * columns + column] = (struct adr_capture){
+                column * plan->level_count / (columns - 1), r, (int64_t)r * columns + column};
+    }
+    corruption_run(&c, rows, slots, u, NULL);
+    d->ops->download(d, host, u, bytes);
     if (!failed)
         failed = png_write_grid(job_path(job, "corruption.png", path), rows, columns, plan->side,
                                 plan->channels, plan->side < 64 ? 2 : 1, host);
-    process_destroy(process);
-    d->ops->free(d, x0);
+    corruption_free(&c);
     d->ops->free(d, u);
     mem_free(host);
+    h5_close(dataset);
     return failed;
 }
 
@@ -205,10 +177,15 @@ static int precompute_to(struct job *job, const char *path, struct h5_file *data
                          const struct dataset_shape *shape, const struct adr_plan *plan, int resume)
 {
     const struct store_settings *store = &job->settings.store;
-    struct trajectories_shape t = {
-        shape->count,      store->pairs_per_image,
-        shape->width,      shape->channels,
-        plan->level_count, !strcmp(store->precision, "fp16") ? H5_F16 : H5_F32};
+    int all = !strcmp(store->kind, "levels");
+    struct trajectories_shape t = {.images = shape->count,
+                                   .pairs_per_image =
+                                       all ? plan->level_count : store->pairs_per_image,
+                                   .side = shape->width,
+                                   .channels = shape->channels,
+                                   .levels = plan->level_count,
+                                   .type = !strcmp(store->precision, "fp16") ? H5_F16 : H5_F32,
+                                   .all_levels = all};
     int64_t chunk = trajectories_chunk_images(&t), done = 0;
     int64_t image_bytes = (int64_t)t.side * t.side * t.channels * t.pairs_per_image * 4;
     struct slab slab = {.images = (SLAB_BYTES / image_bytes / chunk + 1) * chunk};
@@ -217,7 +194,6 @@ static int precompute_to(struct job *job, const char *path, struct h5_file *data
     if (slab.images > even) /* a small data set is shared too */
         slab.images = even;
     struct h5_file *file = NULL;
-    struct adr_stats stats = {0};
 
     if (trajectories_create(path, job->comm, &t, job->deck, job->settings.forward.mode,
                             store->hints, resume, &file, &done))
@@ -225,13 +201,11 @@ static int precompute_to(struct job *job, const char *path, struct h5_file *data
     if (done > 0)
         log_info("%s: going on after %lld of %lld images", path, (long long)done,
                  (long long)t.images);
-    struct process *process = process_adr_create(job->device, plan, (int)slab.images);
-    slab_alloc(&slab, job->device, &t);
-    int result = corrupt_all(job, dataset, file, process, plan, &slab, &t, done, &stats);
-    merge_stats(job->comm, &stats);
-    physics_describe_stats(plan, &stats);
+    slab_alloc(&slab, job->device, plan, &t);
+    int result = corrupt_all(job, dataset, file, plan, &slab, &t, done);
+    merge_stats(job->comm, &slab.corruption.stats);
+    physics_describe_stats(plan, &slab.corruption.stats);
     slab_free(&slab, job->device);
-    process_destroy(process);
     if (result == TASK_DONE)
         return trajectories_finish(file) ? TASK_FAILED : TASK_DONE;
     return h5_close(file) ? TASK_FAILED : result;
@@ -249,7 +223,9 @@ int task_precompute(struct job *job)
     timer_begin("precompute");
     job_path(job, "trajectories.h5", path);
     job_path(job, "dataset.h5", data_path);
-    enum job_found found = job_look(job, FILE_TRAJECTORIES, path, "peclet-trajectories");
+    int none = !strcmp(job->settings.store.kind, "none");
+    enum job_found found =
+        none ? JOB_NOTHING : job_look(job, FILE_TRAJECTORIES, path, "peclet-trajectories");
     if (found == JOB_COMPLETE) {
         log_info("%s is complete", path);
         result = TASK_DONE;
@@ -258,15 +234,14 @@ int task_precompute(struct job *job)
         int failed = job_plan(job, shape.width, shape.channels, &plan, &field);
         if (!comm_agree(job->comm, failed)) {
             physics_describe(&plan, &job->settings.forward);
-            result = precompute_to(job, path, dataset, &shape, &plan, found == JOB_UNFINISHED);
+            result =
+                none ? TASK_DONE
+                     : precompute_to(job, path, dataset, &shape, &plan, found == JOB_UNFINISHED);
         }
     }
     h5_close(dataset);
-    if (result == TASK_DONE && plan.levels && job->comm->rank == 0 &&
-        !dataset_open(data_path, NULL, &shape, &dataset)) {
-        draw_corruption(job, dataset, &shape, &plan);
-        h5_close(dataset);
-    }
+    if (result == TASK_DONE && plan.levels && job->comm->rank == 0)
+        draw_corruption(job, &plan);
     physics_plan_free(&plan);
     mem_free(field);
     timer_end("precompute");

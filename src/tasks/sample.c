@@ -10,29 +10,30 @@
 #include "base/png.h"
 #include "base/rng.h"
 #include "base/timer.h"
-#include "files/dataset.h"
 #include "files/samples.h"
-#include "tasks/model.h"
+#include "tasks/drawing.h"
 
 enum { CHAIN_ROWS = 6, CHAIN_COLUMNS = 11 };
 
-struct drawing {
-    struct job *job;
-    struct model model;
-    struct process *process;
-    struct adr_plan plan;
-    float *field;            /* velocity file, or NULL */
-    struct h5_file *dataset; /* serial */
-    struct dataset_shape shape;
-    const struct target *target;
-    sampler_fn sampler;
-    float *x, *scratch;    /* device [batch, per_image] */
-    float *images, *prior; /* host [batch, per_image] */
-    int64_t *seed_image;   /* [batch] */
-    float *chain;          /* host [rows, columns, per_image], first batch of rank 0, else NULL */
-    int chain_rows, chain_columns;
-    int64_t step; /* of the checkpoint the weights are from */
-};
+/* The trained network with its averaged weights, or the closed form on the training images. */
+static int open_network(struct job *job, struct drawing *w)
+{
+    int batch = (int)job->settings.sample.batch;
+    if (!strcmp(job->settings.network.kind, "exact")) {
+        log_info(
+            "sampling with the exact answer for %lld training images: copies are to be expected",
+            (long long)w->shape.count);
+        int failed = finite_data_create(job, w->dataset, &w->shape, &w->plan, batch, &w->finite);
+        w->network = w->finite.network;
+        return failed;
+    }
+    w->network = &w->model.network;
+    if (model_create(job, w->shape.width, w->shape.channels, batch, 0, &w->model) ||
+        model_load_ema(job, &w->model, &w->step))
+        return 1;
+    log_info("sampling with the averaged weights of step %lld", (long long)w->step);
+    return 0;
+}
 
 static int drawing_create(struct job *job, struct drawing *w)
 {
@@ -55,15 +56,12 @@ static int drawing_create(struct job *job, struct drawing *w)
                   path);
         return 1;
     }
-    if (job_plan(job, w->shape.width, w->shape.channels, &w->plan, &w->field))
+    if (job_plan(job, w->shape.width, w->shape.channels, &w->plan, &w->field) ||
+        open_network(job, w))
         return 1;
-    if (model_create(job, w->shape.width, w->shape.channels, (int)s->batch, 0, &w->model) ||
-        model_load_ema(job, &w->model, &w->step))
-        return 1;
-    log_info("sampling with the averaged weights of step %lld", (long long)w->step);
-    w->process = process_adr_create(d, &w->plan, (int)s->batch);
-    size_t floats =
-        (size_t)s->batch * (size_t)w->plan.side * (size_t)w->plan.side * (size_t)w->plan.channels;
+    corruption_create(d, &w->plan, (int)s->batch, s->batch, &w->priors);
+    w->per_image = w->priors.per_image;
+    size_t floats = (size_t)s->batch * (size_t)w->per_image;
     w->x = d->ops->alloc(d, floats * sizeof(float));
     w->scratch = d->ops->alloc(d, floats * sizeof(float));
     w->images = mem_alloc(floats * sizeof(float));
@@ -77,7 +75,8 @@ static void drawing_free(struct drawing *w)
     struct device *d = w->job->device;
     d->ops->free(d, w->x);
     d->ops->free(d, w->scratch);
-    process_destroy(w->process);
+    corruption_free(&w->priors);
+    finite_data_free(&w->finite);
     model_free(&w->model);
     h5_close(w->dataset);
     physics_plan_free(&w->plan);
@@ -92,41 +91,31 @@ static void drawing_free(struct drawing *w)
 static int make_priors(struct drawing *w, int64_t first, int count)
 {
     struct job *job = w->job;
-    struct device *d = job->device;
+    struct corruption *c = &w->priors;
     int test = !strcmp(job->settings.sample.prior_split, "test");
     int64_t from = test ? w->shape.test_count : w->shape.count;
-    int64_t per_image = (int64_t)w->plan.side * w->plan.side * w->plan.channels;
-    uint64_t *keys = mem_alloc((size_t)count * sizeof *keys);
-    struct adr_capture *captures = mem_alloc((size_t)count * sizeof *captures);
-    struct adr_stats stats = {0};
-    int failed = 0;
 
-    for (int i = 0; i < count && !failed; i++) {
+    for (int i = 0; i < count; i++) {
         int64_t sample = first + i;
         w->seed_image[i] = permuted((uint64_t)job->settings.run.seed, RNG_SEED_IMAGE,
                                     (uint32_t)(sample / from), from, sample % from);
-        failed = job_read_images(w->dataset, test, w->seed_image[i], 1, per_image,
-                                 w->prior + i * per_image);
-        keys[i] = prior_velocity_key(sample);
-        captures[i] = (struct adr_capture){w->plan.level_count, i, i};
+        if (job_read_images(w->dataset, test, w->seed_image[i], 1, w->per_image,
+                            c->host + i * w->per_image))
+            return 1;
+        c->keys[i] = prior_velocity_key(sample);
+        c->captures[i] = (struct adr_capture){w->plan.level_count, i, i};
     }
-    if (!failed) {
-        size_t bytes = (size_t)(count * per_image) * sizeof(float);
-        d->ops->upload(d, w->scratch, w->prior, bytes);
-        w->process->ops->corrupt(w->process, count, keys, w->scratch, count, captures, w->x, NULL,
-                                 &stats);
-        d->ops->download(d, w->prior, w->x, bytes);
-    }
-    mem_free(keys);
-    mem_free(captures);
-    return failed;
+    corruption_run(c, count, count, w->x, NULL);
+    job->device->ops->download(job->device, w->prior, w->x,
+                               (size_t)(count * w->per_image) * sizeof(float));
+    return 0;
 }
 
 /* Keeps the means at levels spread over K..0 for chain.png. */
 static void keep_chain(void *context, int level, const float *mean)
 {
     struct drawing *w = context;
-    int64_t per_image = (int64_t)w->plan.side * w->plan.side * w->plan.channels;
+    int64_t per_image = w->per_image;
     int done = w->plan.level_count - (level - 1); /* steps walked */
     for (int c = 1; c < w->chain_columns; c++)
         if (c * w->plan.level_count / (w->chain_columns - 1) == done)
@@ -139,13 +128,17 @@ static void keep_chain(void *context, int level, const float *mean)
 static int draw(struct drawing *w, int64_t first, int count)
 {
     struct job *job = w->job;
-    int64_t per_image = (int64_t)w->plan.side * w->plan.side * w->plan.channels;
-    struct sampler_args args = {job->settings.sample.noise, (uint64_t)job->settings.run.seed, first,
-                                NULL, NULL};
+    int64_t per_image = w->per_image;
+    struct sampler_args args = {.noise = job->settings.sample.noise,
+                                .seed = (uint64_t)job->settings.run.seed,
+                                .first_sample = first};
 
-    if (make_priors(w, first, count))
+    int failed = make_priors(w, first, count);
+    if (w->network->collective) /* the walk is then a conversation of all ranks */
+        failed = comm_agree(job->comm, failed);
+    if (failed)
         return 1;
-    if (first == 0) {
+    if (first == 0 && count > 0) {
         w->chain_rows = count < CHAIN_ROWS ? count : CHAIN_ROWS;
         w->chain_columns =
             w->plan.level_count < CHAIN_COLUMNS ? w->plan.level_count + 1 : CHAIN_COLUMNS;
@@ -157,8 +150,7 @@ static int draw(struct drawing *w, int64_t first, int count)
         args.after_level = keep_chain;
         args.context = w;
     }
-    int failed =
-        w->sampler(w->process, w->target, &w->model.network, count, w->x, w->scratch, &args);
+    failed = w->sampler(w->priors.process, w->target, w->network, count, w->x, w->scratch, &args);
     job->device->ops->download(job->device, w->images, w->x,
                                (size_t)(count * per_image) * sizeof(float));
     return failed;
@@ -177,7 +169,7 @@ static int draw_all(struct drawing *w, struct h5_file *file, int64_t done)
         int64_t first = done + s->batch * comm->rank, left = s->count - first;
         int count = (int)(left <= 0 ? 0 : left < s->batch ? left : s->batch);
         timer_begin("sample/walk");
-        int failed = count > 0 && draw(w, first, count);
+        int failed = (count > 0 || w->network->collective) && draw(w, first, count);
         timer_end("sample/walk");
         if (comm_agree(comm, failed))
             return TASK_FAILED;
@@ -204,8 +196,7 @@ static int draw_all(struct drawing *w, struct h5_file *file, int64_t done)
 static int draw_pictures(struct drawing *w, const char *samples_path)
 {
     struct job *job = w->job;
-    int64_t count = job->settings.sample.count,
-            per_image = (int64_t)w->plan.side * w->plan.side * w->plan.channels;
+    int64_t count = job->settings.sample.count, per_image = w->per_image;
     int columns = count >= 64 ? 16 : 8, rows = (int)(count / columns < 8 ? count / columns : 8);
     int zoom = w->plan.side < 64 ? 2 : 1, failed = 0;
     struct h5_file *file = NULL;
@@ -224,6 +215,8 @@ static int draw_pictures(struct drawing *w, const char *samples_path)
     if (!failed)
         failed = png_write_grid(job_path(job, "samples.png", path), rows, columns, w->plan.side,
                                 w->plan.channels, zoom, grid);
+    if (!failed && job->settings.sample.interpolate > 0)
+        failed = draw_interpolation_picture(w, file);
     h5_close(file);
     mem_free(grid);
     return failed;
@@ -235,7 +228,8 @@ static int look_at_samples(struct job *job, const char *path, int64_t step)
 {
     static const char *const what[] = {
         "dataset",         "forward",  "velocity", "lbm",  "store.kind",   "store.pairs_per_image",
-        "store.precision", "run.seed", "network",  "unet", "train.target", "sample"};
+        "store.precision", "run.seed", "network",  "unet", "train.target", "train.noise",
+        "sample"};
     char *stored = NULL;
     struct h5_file *file = NULL;
     int64_t from = -1;
@@ -281,11 +275,16 @@ int task_sample(struct job *job)
             log_info("%s: going on after %lld of %lld samples", path, (long long)done,
                      (long long)s->count);
         result = failed ? TASK_FAILED : draw_all(&w, file, done);
+        if (result == TASK_DONE && s->interpolate > 0 && draw_interpolation(&w, file))
+            result = TASK_FAILED;
         int close_failed = result == TASK_DONE ? samples_finish(file) : h5_close(file);
         if (comm_agree(job->comm, close_failed))
             result = TASK_FAILED;
-        else if (result == TASK_DONE && job->comm->rank == 0)
-            draw_pictures(&w, path);
+        else if (result == TASK_DONE) {
+            if (job->comm->rank == 0)
+                draw_pictures(&w, path);
+            draw_nearest(&w, path);
+        }
     }
     drawing_free(&w);
     timer_end("sample");

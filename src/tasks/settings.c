@@ -81,6 +81,17 @@ static const struct deck_field train_fields[] = {
      "Number format in which ranks exchange gradients; bf16 halves the traffic.", 1, 0},
     {"log_every", DECK_INT, AT(log_every), "50", 1, MOST_STEPS, NULL, "steps",
      "Steps between lines of the log.", 1, 0},
+    {"decay", DECK_STRING, AT(decay), "'none'", 0, 0, "none|cosine|linear", "",
+     "How the learning rate falls after warm-up, to zero at train.steps.", 1, 0},
+    {"init", DECK_STRING, AT(init), "''", 0, 0, NULL, "",
+     "Checkpoint of another run to start from, a file or a folder of them: its averaged weights "
+     "become the start; or a file network.safetensors ('peclet export', tools/import_ihd.py). '' "
+     "starts from random weights.",
+     1, 0},
+    {"heldout", DECK_INT, AT(heldout), "256", 0, MOST_STEPS, NULL, "images",
+     "Held-out images whose loss is measured with every checkpoint, level by level; 0 measures "
+     "none.",
+     1, 0},
 };
 #undef AT
 
@@ -102,7 +113,8 @@ static const struct deck_field sample_fields[] = {
     {"sampler", DECK_STRING, AT(sampler), "'chain'", 0, 0, "chain", "",
      "How to get from the prior to an image: 'chain' goes through every level.", 1, 0},
     {"interpolate", DECK_INT, AT(interpolate), "0", 0, 10000, NULL, "images",
-     "Also draw so many images between each two samples; 0 draws none.", 1, 0},
+     "Also walk from mixtures of two samples' starts, so many between the two; 0 draws none.", 1,
+     0},
 };
 #undef AT
 
@@ -124,7 +136,23 @@ static const struct deck_field evaluate_fields[] = {
      "network's features.",
      MAX_METRICS, AT(feature_count)},
     {"weights", DECK_STRING, AT(weights), "''", 0, 0, NULL, "",
-     "File with the weights of the trained network of features or of 'lpips'.", 1, 0},
+     "File (safetensors) with the weights of the trained network: SqueezeNet 1.1 for 'squeezenet' "
+     "and for 'lpips'. tools/convert_weights.py makes such files.",
+     1, 0},
+    {"inception_weights", DECK_STRING, AT(inception_weights), "''", 0, 0, NULL, "",
+     "The same for 'inception'; '' is the file of 'weights'. Only with the weights of 2015-12-05 "
+     "is a distance called FID.",
+     1, 0},
+    {"fid_resize", DECK_STRING, AT(fid_resize), "'pytorch'", 0, 0, "pytorch|clean", "",
+     "How images get to the 299 px of 'inception': as pytorch-fid (bilinear) or as clean-fid "
+     "(bicubic, antialiased).",
+     1, 0},
+    {"lpips_trunk", DECK_STRING, AT(lpips_trunk), "'squeeze'", 0, 0, "squeeze|alex|vgg", "",
+     "Network whose maps 'lpips' compares.", 1, 0},
+    {"trunk_weights", DECK_STRING, AT(trunk_weights), "''", 0, 0, NULL, "",
+     "Weights of that network; '' is the file of 'weights'.", 1, 0},
+    {"lpips_weights", DECK_STRING, AT(lpips_weights), "''", 0, 0, NULL, "",
+     "Linear layers of LPIPS 0.1 for that network (safetensors).", 1, 0},
     {"prdc_k", DECK_INT, AT(prdc_k), "5", 1, 1000, NULL, "",
      "Number of nearest neighbours that make an image's neighbourhood in 'prdc'.", 1, 0},
     {"max_real", DECK_INT, AT(max_real), "0", 0, MOST_STEPS, NULL, "images",

@@ -27,6 +27,8 @@ struct train_settings { /* &train */
     int64_t checkpoint_every, keep, keep_every;
     char reduce[DECK_TEXT];
     int64_t log_every;
+    char decay[DECK_TEXT], init[DECK_TEXT];
+    int64_t heldout;
 };
 struct sample_settings { /* &sample */
     int64_t count, batch;
@@ -40,7 +42,8 @@ struct evaluate_settings { /* &evaluate */
     int metric_count;
     char features[MAX_METRICS][DECK_TEXT];
     int feature_count;
-    char weights[DECK_TEXT];
+    char weights[DECK_TEXT], inception_weights[DECK_TEXT], fid_resize[DECK_TEXT];
+    char lpips_trunk[DECK_TEXT], trunk_weights[DECK_TEXT], lpips_weights[DECK_TEXT];
     int64_t prdc_k, max_real, max_fake, lpips_repeats;
 };
 struct limits_settings { /* &limits */

@@ -22,24 +22,9 @@ static int is(const char *value, const char *word)
 int settings_unsupported(const struct settings *s)
 {
     int n = 0;
-    n += refuse(!is(s->dataset.format, "idx"), "dataset", "format", s->dataset.format, "use 'idx'");
-    n += refuse(is(s->dataset.on_damaged, "skip"), "dataset", "on_damaged", "skip", "use 'stop'");
-    n += refuse(!is(s->store.kind, "pairs"), "store", "kind", s->store.kind, "use 'pairs'");
-    n += refuse(!is(s->network.kind, "unet"), "network", "kind", s->network.kind, "use 'unet'");
     n += refuse(!is(s->train.target, "delta"), "train", "target", s->train.target, "use 'delta'");
     n += refuse(!is(s->train.reduce, "fp32"), "train", "reduce", s->train.reduce, "use 'fp32'");
     n += refuse(!is(s->sample.sampler, "chain"), "sample", "sampler", s->sample.sampler,
                 "use 'chain'");
-    n += refuse(s->sample.interpolate > 0, "sample", "interpolate", "> 0", "use 0");
-    for (int i = 0; i < s->evaluate.metric_count; i++) {
-        const char *name = s->evaluate.metrics[i];
-        n += refuse(is(name, "lpips") || is(name, "spectrum"), "evaluate", "metrics", name,
-                    "leave it out");
-    }
-    for (int i = 0; i < s->evaluate.feature_count; i++) {
-        const char *name = s->evaluate.features[i];
-        n += refuse(!is(name, "pixels") && !is(name, "random"), "evaluate", "features", name,
-                    "use 'pixels' and 'random'");
-    }
     return n;
 }

@@ -30,6 +30,8 @@ int task_run(struct job *job);  /* all stages of run.stages, skipping what is co
 int task_plan(struct job *job); /* prints memory, storage and arithmetic; computes nothing */
 int task_check(
     struct job *job); /* the deck against the data it names and the limits of physics and network */
+int task_report(struct job *job); /* report.html: the run on one page, from the files there are */
+int task_export(struct job *job); /* the network as safetensors, the samples as PNGs */
 int task_info(const char *path); /* says what a file is; one rank */
 
 /* What a file of a run depends on, for deck_differences. */

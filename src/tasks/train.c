@@ -7,6 +7,7 @@
  * batch gradients summed over ranks, each range as soon as its backward is done; clip; Adam; EMA */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -15,7 +16,8 @@
 #include "files/checkpoint.h"
 #include "nn/optimizer.h"
 #include "tasks/batch.h"
-#include "tasks/model.h"
+#include "tasks/heldout.h"
+#include "tasks/network_file.h"
 #include "tasks/train_log.h"
 
 struct trainer {
@@ -23,6 +25,7 @@ struct trainer {
     struct model model;
     struct optimizer *optimizer;
     struct batch_source source;
+    struct heldout heldout;
     const struct target *target;
     float *u, *delta, *want, *doutput; /* device [capacity, per_image] */
     float *grads;                      /* device [param_count] */
@@ -43,6 +46,7 @@ static void trainer_free(struct trainer *t)
     if (t->optimizer)
         optimizer_destroy(t->optimizer);
     batch_source_close(t->job, &t->source);
+    heldout_close(t->job, &t->heldout);
     model_free(&t->model);
     mem_free(t->loss_host);
     mem_free(t->state_host);
@@ -59,12 +63,14 @@ static void make_optimizer(struct trainer *t)
                                    s->weight_decay,
                                    s->clip,
                                    s->warmup,
-                                   s->ema};
+                                   s->ema,
+                                   optimizer_decay_from(s->decay),
+                                   s->steps};
     graph_init_params(t->model.graph, (uint64_t)t->job->settings.run.seed, t->state_host);
     t->optimizer = optimizer_create(t->job->device, &o, t->model.param_count, t->state_host);
 }
 
-static int trainer_create(struct job *job, const char *path, struct trainer *t)
+static int trainer_create(struct job *job, struct trainer *t)
 {
     const struct train_settings *s = &job->settings.train;
     struct device *d = job->device;
@@ -73,10 +79,10 @@ static int trainer_create(struct job *job, const char *path, struct trainer *t)
     *t =
         (struct trainer){.job = job, .capacity = (int)((mine + s->accumulate - 1) / s->accumulate)};
     t->target = target_find(s->target);
-    if (batch_source_open(job, path, t->capacity, &t->source))
-        return 1;
-    if (model_create(job, t->source.shape.side, t->source.shape.channels, t->capacity, 1,
-                     &t->model))
+    int failed = batch_source_open(job, t->capacity, &t->source) ||
+                 model_create(job, t->source.shape.side, t->source.shape.channels, t->capacity, 1,
+                              &t->model);
+    if (comm_agree(job->comm, failed) || heldout_open(job, t->capacity, &t->heldout))
         return 1;
     size_t floats = (size_t)t->capacity * (size_t)t->source.per_image;
     size_t losses = (size_t)(s->log_every * s->accumulate) * (size_t)t->capacity;
@@ -133,6 +139,56 @@ static int save(struct trainer *t)
     return comm_agree(job->comm, failed);
 }
 
+/* The step of a checkpoint file, and its folder; or -1, and path is the folder. */
+static int64_t checkpoint_place(const char *path, char folder[JOB_PATH])
+{
+    long long step;
+    int end = 0;
+    snprintf(folder, JOB_PATH, "%s", path);
+    char *name = strrchr(folder, '/');
+    if (sscanf(name ? name + 1 : folder, "step-%lld.h5%n", &step, &end) != 1 || end == 0)
+        return -1;
+    if (name)
+        *name = 0;
+    else
+        snprintf(folder, JOB_PATH, ".");
+    return step;
+}
+
+/* A new run starts from random weights or from the averaged ones of train.init (rank 0 reads). */
+static int start_from_init(struct trainer *t)
+{
+    struct job *job = t->job;
+    struct device *d = job->device;
+    const char *path = job->settings.train.init;
+    struct checkpoint_array average = {"ema", t->state_host, t->model.param_count};
+    size_t bytes = (size_t)average.count * sizeof(float);
+    char folder[JOB_PATH];
+    int failed = 0;
+    if (!*path)
+        return 0;
+    const char *end = strrchr(path, '.');
+    if (end && !strcmp(end, ".safetensors")) {
+        failed = job->comm->rank == 0 && network_file_read(path, t->model.graph, average.data);
+    } else if (job->comm->rank == 0) {
+        int64_t step = checkpoint_place(path, folder);
+        if (step < 0)
+            step = checkpoint_find(folder, NULL);
+        if (step < 0)
+            log_error("&train init = '%s' is neither a checkpoint nor a folder with one", path);
+        failed = step < 0 || checkpoint_read(folder, step, &average, 1);
+        if (!failed)
+            log_info("starting from the averaged weights of step %lld in %s", (long long)step,
+                     folder);
+    }
+    if (comm_agree(job->comm, failed))
+        return 1;
+    job->comm->ops->bcast(job->comm, average.data, bytes, 0);
+    d->ops->upload(d, t->optimizer->params, average.data, bytes);
+    d->ops->copy(d, t->optimizer->average, t->optimizer->params, bytes);
+    return 0;
+}
+
 /* Finds the newest good checkpoint of a run with the same physics and network and goes on there. */
 static int resume(struct trainer *t)
 {
@@ -161,7 +217,7 @@ static int resume(struct trainer *t)
         return 1;
     job->comm->ops->bcast(job->comm, &step, sizeof step, 0);
     if (step < 0)
-        return 0;
+        return start_from_init(t);
     for (int i = 0; i < arrays; i++) {
         size_t bytes = (size_t)array[i].count * sizeof(float);
         job->comm->ops->bcast(job->comm, array[i].data, bytes, 0);
@@ -268,12 +324,46 @@ static int read_loss(struct trainer *t, double *loss, double *norm)
     return 1;
 }
 
+/* A line of the log, with the held-out loss where `held_out`. since_s: when the steps since the last line began. */
+static int report(struct trainer *t, struct train_log *log, int held_out, double since_s,
+                  double *loss)
+{
+    struct job *job = t->job;
+    struct heldout_loss on_heldout;
+    struct train_report r = {.step = t->step};
+    double images = (double)(t->loss_steps * job->settings.train.batch);
+    if (read_loss(t, &r.loss, &r.grad_norm)) /* waits for the device */
+        return 1;
+    r.images_per_s = images / (timer_now_s() - since_s);
+    if (held_out && t->heldout.dataset) {
+        timer_begin("train/held-out");
+        int failed = heldout_measure(job, &t->heldout, t->optimizer->average, &on_heldout);
+        timer_end("train/held-out");
+        if (failed)
+            return 1;
+        r.heldout = &on_heldout;
+    }
+    r.learning_rate = optimizer_learning_rate(&t->optimizer->settings, t->step);
+    train_log_write(log, &r);
+    *loss = r.loss;
+    return 0;
+}
+
+static int timed_save(struct trainer *t, double *seconds)
+{
+    double began = timer_now_s();
+    timer_begin("train/checkpoint");
+    int failed = save(t);
+    timer_end("train/checkpoint");
+    *seconds = timer_now_s() - began;
+    return failed;
+}
+
 static int train_loop(struct trainer *t)
 {
     struct job *job = t->job;
     const struct train_settings *s = &job->settings.train;
-    int64_t first = t->step, saved = t->step;
-    double save_s = 0, mark_s = timer_now_s(), loss = 0, norm = 0;
+    double save_s = 0, mark_s = timer_now_s(), loss = 0;
     struct progress progress;
     struct train_log log;
     char path[JOB_PATH], extra[64] = "";
@@ -281,50 +371,29 @@ static int train_loop(struct trainer *t)
     if (comm_agree(job->comm, train_log_open(&log, job->comm->rank,
                                              job_path(job, "log.jsonl", path), t->step)))
         return TASK_FAILED;
-    progress_start(&progress, "train", "steps", first, s->steps);
-    int result = TASK_DONE, stop = 0;
-    while (t->step < s->steps && !stop && result == TASK_DONE) {
-        if (train_step(t)) {
-            result = TASK_FAILED;
-            break;
-        }
+    progress_start(&progress, "train", "steps", t->step, s->steps);
+    int failed = 0, stop = 0;
+    while (t->step < s->steps && !stop && !(failed = train_step(t))) {
         stop = stop_requested(job, save_s);
-        int64_t last = stop || t->step == s->steps;
-        int save_now = last || t->step % s->checkpoint_every == 0;
+        int save_now = stop || t->step == s->steps ||
+                       (s->checkpoint_every > 0 && t->step % s->checkpoint_every == 0);
         if (save_now || t->step % s->log_every == 0) {
-            int64_t steps = t->loss_steps;
-            if (read_loss(t, &loss, &norm)) {
-                result = TASK_FAILED;
+            if ((failed = report(t, &log, save_now, mark_s, &loss)))
                 break;
-            }
-            double now = timer_now_s();
-            train_log_write(&log, t->step, loss, norm,
-                            optimizer_learning_rate(&t->optimizer->settings, t->step),
-                            (double)(steps * s->batch) / (now - mark_s));
-            mark_s = now;
             snprintf(extra, sizeof extra, "loss %.4g", loss);
-        }
-        if (save_now) {
-            double began = timer_now_s();
-            timer_begin("train/checkpoint");
-            if (save(t))
-                result = TASK_FAILED;
-            else
-                saved = t->step;
-            timer_end("train/checkpoint");
-            save_s = timer_now_s() - began;
+            if (save_now && (failed = timed_save(t, &save_s)))
+                break;
             mark_s = timer_now_s();
         }
         progress_show(&progress, t->step, extra);
     }
     train_log_close(&log);
-    if (result == TASK_FAILED)
-        return result;
+    if (failed)
+        return TASK_FAILED;
     progress_end(&progress, t->step);
     if (t->step < s->steps) {
-        log_info(
-            "training stopped (%s) after step %lld, checkpoint %lld is written; run again to go on",
-            stop_reason(), (long long)t->step, (long long)saved);
+        log_info("training stopped (%s) after step %lld with a checkpoint; run again to go on",
+                 stop_reason(), (long long)t->step);
         return TASK_STOPPED;
     }
     return TASK_DONE;
@@ -333,14 +402,15 @@ static int train_loop(struct trainer *t)
 int task_train(struct job *job)
 {
     struct trainer t = {.job = job};
-    char path[JOB_PATH];
     int result = TASK_FAILED;
 
+    if (!strcmp(job->settings.network.kind, "exact")) {
+        log_info("network 'exact' is a closed form on the training images: nothing to train");
+        return TASK_DONE;
+    }
     timer_begin("train");
-    int failed = job_require(job, FILE_TRAJECTORIES, job_path(job, "trajectories.h5", path),
-                             "peclet-trajectories", "precompute") ||
-                 trainer_create(job, path, &t);
-    if (!comm_agree(job->comm, failed) && !resume(&t)) {
+    int failed = comm_agree(job->comm, trainer_create(job, &t));
+    if (!failed && !resume(&t)) {
         log_info("network: %.2f M parameters, %.0f MB of activations and gradients a rank, %s",
                  (double)t.model.param_count * 1e-6,
                  (double)graph_arena_bytes(t.model.graph) * 1e-6,

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "tasks/heldout.h"
 
 /* Keeps the lines of steps <= step. */
 static int prune(const char *path, int64_t step)
@@ -52,19 +53,25 @@ int train_log_open(struct train_log *log, int rank, const char *path, int64_t st
     return !log->file;
 }
 
-void train_log_write(struct train_log *log, int64_t step, double loss, double grad_norm,
-                     double rate, double images_per_s)
+void train_log_write(struct train_log *log, const struct train_report *r)
 {
     struct json j;
     if (!log->file)
         return;
     json_begin(&j, log->file, 0);
     json_object(&j, NULL);
-    json_int(&j, "step", step);
-    json_real(&j, "loss", loss);
-    json_real(&j, "grad_norm", grad_norm);
-    json_real(&j, "learning_rate", rate);
-    json_real(&j, "images_per_s", images_per_s);
+    json_int(&j, "step", r->step);
+    json_real(&j, "loss", r->loss);
+    json_real(&j, "grad_norm", r->grad_norm);
+    json_real(&j, "learning_rate", r->learning_rate);
+    if (r->heldout) {
+        json_real(&j, "heldout", r->heldout->mean);
+        json_array(&j, "heldout_by_level");
+        for (int b = 0; b < r->heldout->bins; b++)
+            json_real(&j, NULL, r->heldout->by_level[b]);
+        json_close(&j);
+    }
+    json_real(&j, "images_per_s", r->images_per_s);
     json_close(&j);
     fflush(log->file);
 }

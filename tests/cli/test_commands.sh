@@ -31,8 +31,7 @@ printf '&forward\n  levels = 10\n' >open.nml
 expect 2 'open.nml:' "$peclet" check open.nml
 expect 2 'sigma_max' "$peclet" check tiny.nml forward.sigma_min=9 forward.sigma_max=8
 
-expect 2 "&store kind = 'levels' is not in this version yet" "$peclet" check tiny.nml store.kind=levels
-expect 2 "'lpips' is not in this version yet" "$peclet" check tiny.nml evaluate.metrics=fd,lpips
+expect 2 "&train reduce = 'bf16' is not in this version yet" "$peclet" check tiny.nml train.reduce=bf16
 
 # physics and network
 expect 2 "or use collision = 'equilibrium'" "$peclet" check tiny.nml lbm.collision=bgk

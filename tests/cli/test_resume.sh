@@ -46,7 +46,7 @@ kill_until_done() { # MOST, stage, further overrides
     shift 2
     while [ "$code" -ne 0 ] && [ "$tries" -lt 40 ]; do
         local after
-        after=$(awk -v s="$RANDOM" -v n="$tries" 'BEGIN { print 0.15 + 0.12 * n + 0.25 * s / 32768 }')
+        after=$(awk -v s="$RANDOM" -v n="$tries" 'BEGIN { print 0.15 + 0.12 * n + 0.01 * n * n + 0.25 * s / 32768 }')
         timeout -s KILL "$after" mpirun --bind-to none -n $((1 + RANDOM % most)) "$peclet" "$stage" "$deck" "$@" >kill.log 2>&1
         code=$?
         tries=$((tries + 1))

@@ -41,14 +41,14 @@ static void call_conv_weights(struct device *d, const struct op_case *c, void *p
 static void conv_make(struct op_case *c, const struct conv_case *k)
 {
     const struct conv_shape *s = &k->s;
-    int64_t out =
-        (int64_t)conv_out(s->h, s->kernel, s->stride) * conv_out(s->w, s->kernel, s->stride) * s->n;
+    struct conv_window window = conv_window_of(s);
+    int64_t out = (int64_t)window.out_h * window.out_w * s->n;
     int64_t x = (int64_t)s->n * s->h * s->w * s->c_in, y = out * s->c_out,
-            taps = (int64_t)s->kernel * s->kernel * s->c_in;
+            taps = (int64_t)window.kernel_h * window.kernel_w * s->c_in;
     double flops = 2.0 * (double)taps * (double)y;
     int64_t bias = k->bias ? s->c_out : 0;
-    snprintf(c->label, sizeof c->label, "n%d %dx%d %d->%d k%d s%d%s%s%s", s->n, s->h, s->w, s->c_in,
-             s->c_out, s->kernel, s->stride, k->bias ? " bias" : "",
+    snprintf(c->label, sizeof c->label, "n%d %dx%d %d->%d k%dx%d s%d%s%s%s", s->n, s->h, s->w,
+             s->c_in, s->c_out, window.kernel_h, window.kernel_w, s->stride, k->bias ? " bias" : "",
              k->residual ? k->residual == RESIDUAL_APART ? " res" : " res=y" : "",
              k->accumulate ? " +=" : "");
     c->shape = k;

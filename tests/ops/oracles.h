@@ -30,7 +30,8 @@ static void oracle_check(const char *what, const double *got, const double *want
 static void oracle_conv(struct device *d)
 {
     for (int stride = 1; stride <= 2; stride++) {
-        struct conv_case k = {{2, 7, 5, 3, 4, 3, stride, DTYPE_F32, 0}, 1, 0, RESIDUAL_APART};
+        struct conv_case k = {
+            {2, 7, 5, 3, 4, 3, stride, DTYPE_F32, 0, 0, 0, 0}, 1, 0, RESIDUAL_APART};
         const struct conv_shape *s = &k.s;
         struct op_case c = {0};
         struct values in, out;

@@ -53,9 +53,9 @@ static void perf_network(struct device *d, enum dtype type)
     for (int i = 0; i < 4; i++) {
         int n = sizes[i][0], side = sizes[i][1], ch = sizes[i][2];
         struct conv_case conv[3] = {
-            {{n, side, side, ch, ch, 3, 1, type, 1}, 1, 0, RESIDUAL_NONE},
-            {{n, side, side, 2 * ch, ch, 1, 1, type, 1}, 1, 0, RESIDUAL_NONE},
-            {{n, side, side, ch, ch, 3, 2, type, 1}, 1, 0, RESIDUAL_NONE}};
+            {{n, side, side, ch, ch, 3, 1, type, 1, 0, 0, 0}, 1, 0, RESIDUAL_NONE},
+            {{n, side, side, 2 * ch, ch, 1, 1, type, 1, 0, 0, 0}, 1, 0, RESIDUAL_NONE},
+            {{n, side, side, ch, ch, 3, 2, type, 1, 0, 0, 0}, 1, 0, RESIDUAL_NONE}};
         struct norm_case norm = {{n, side * side, ch, 32, type, 1, 1e-5}, 1, 0, 0};
         struct attention_shape attention = {n, side * side, ch, 1, type};
         struct layer_case layer = {type, n, side, side, ch, ch, 0},

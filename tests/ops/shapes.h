@@ -25,8 +25,9 @@ static void visit_conv(const struct visitor *v)
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int variant = 0; variant < 6; variant++) {
             const int *z = shapes[i];
-            struct conv_shape s = {
-                z[0], z[1], z[2], z[3], z[4], z[5], z[6], variant % 2 ? DTYPE_BF16 : DTYPE_F32, 1};
+            struct conv_shape s = {z[0], z[1], z[2], z[3],
+                                   z[4], z[5], z[6], variant % 2 ? DTYPE_BF16 : DTYPE_F32,
+                                   1,    0,    0,    0};
             struct conv_case k = {s, variant / 2 != 1, variant / 2 == 1,
                                   (enum residual)(variant / 2)};
             struct op_case c = {0};

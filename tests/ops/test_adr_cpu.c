@@ -261,6 +261,28 @@ static void wide(void)
     agree(&plan, 9, "wide");
 }
 
+/* Sides whose sums of waves FFTW does, where the build has it: every kind of wave, all of them and all but the
+ * longest and shortest; and a lane's bits in any company. */
+static void transforms(void)
+{
+    static const enum velocity_kind kinds[] = {VELOCITY_STREAMFUNCTION, VELOCITY_COMPRESSIBLE};
+    struct adr_level levels[LEVELS + 1];
+    for (int i = 0; i < 3; i++) {
+        struct adr_plan plan = plan_of(256, 1, levels);
+        plan.kind = i < 2 ? FORWARD_LBM : FORWARD_HEAT;
+        plan.velocity = i < 2 ? kinds[i] : VELOCITY_NONE;
+        agree(&plan, 1, "transform");
+    }
+    struct adr_plan plan = plan_of(256, 1, levels);
+    plan.n_min = 3;
+    plan.n_max = 340; /* past the corner of full waves */
+    struct outcome many = run(0, &plan, 7, 0), one = run(0, &plan, 1, 4);
+    size_t image = (LEVELS + 1) * values_of(&plan);
+    CHECK(!memcmp(many.u + 4 * image, one.u, image * sizeof(float)));
+    outcome_free(&many);
+    outcome_free(&one);
+}
+
 int main(void)
 {
     static const char *const isas[] = {"generic", "avx2", "avx512"};
@@ -270,6 +292,8 @@ int main(void)
         worst_u = worst_delta = worst_v = 0;
         velocities();
         wide();
+        if (isa != 1)
+            transforms();
         company();
         tau_one();
         against_reference();

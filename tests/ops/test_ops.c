@@ -8,6 +8,7 @@
 #include "adr.h"
 #include "chance.h"
 #include "compare.h"
+#include "judges.h"
 #include "oracles.h"
 #include "perf.h"
 #include "shapes.h"
@@ -35,8 +36,8 @@ const struct tolerance tolerances[] = {
      * to bf16 that falls the other way is 1/256 at most, two are 1/128. `one` are groups of a
      * single number, where rstd is 316 and what follows is rounding times that; `far` is x about
      * 300. */
-    {"conv_forward.y", 5e-6, 5e-3},              /* 1.6e-6, 2.1e-3 */
-    {"conv_backward_data.dx", 6e-6, 8e-3},       /* 2.2e-6, 5.9e-3: += rounds twice */
+    {"conv_forward.y", 5e-6, 5e-3},              /* 2.5e-6, 3.0e-3 */
+    {"conv_backward_data.dx", 6e-6, 8e-3},       /* 3.2e-6, 6.0e-3: += rounds twice */
     {"conv_backward_weights.dw", 4e-6, 4e-6},    /* 1.1e-6, 4.1e-7 */
     {"conv_backward_weights.dbias", 2e-5, 4e-6}, /* 5.4e-6 (one sum of 1568 numbers), 6.6e-8 */
     {"norm_forward.y", 4e-6, 5e-3},              /* 1.1e-6, 1.4e-3 */
@@ -88,6 +89,10 @@ const struct tolerance tolerances[] = {
     {"adr_velocity.v", 1.2e-5, 0},      /* 3.9e-6 */
     {"heat_run.u", 1e-6, 0},            /* 2.4e-7 */
     {"heat_run.delta", 4e-6, 0},        /* 1.1e-6 */
+    {"pool.y", 5e-7, 0},                /* 1.5e-7 */
+    {"pixel_mean.y", 0, 0},
+    {"relu.y", 0, 0},
+    {"relu.x", 0, 0},
 };
 const int tolerance_count = (int)(sizeof tolerances / sizeof *tolerances);
 
@@ -112,8 +117,10 @@ static void test_device(const char *name)
     printf("%s: %s\n", d->name, d->description);
     visit_all(&v);
     visit_adr(&v);
+    visit_judges(&v);
     report_print(&report);
     oracle_all(d);
+    oracle_pool(d);
     chance_normal(d);
     chance_dropout(d);
     chance_cast(d);

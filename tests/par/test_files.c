@@ -185,11 +185,24 @@ static void check_pairs(const char *path, const struct trajectories_shape *s)
     CHECK(got.images == s->images && got.pairs_per_image == s->pairs_per_image &&
           got.side == s->side);
     CHECK(got.channels == s->channels && got.levels == s->levels && got.type == s->type);
-    CHECK(!trajectories_read(f, 0, rows, read.u, read.delta, image, read.level));
+    CHECK(got.all_levels == s->all_levels);
+    if (!s->all_levels) {
+        CHECK(!trajectories_read(f, 0, rows, read.u, read.delta, image, read.level));
+        CHECK(!memcmp(read.u, want.u, (size_t)bytes) &&
+              !memcmp(read.delta, want.delta, (size_t)bytes));
+        CHECK(!memcmp(read.level, want.level, (size_t)rows * 4));
+        for (int64_t p = 0; p < rows; p++)
+            CHECK(image[p] == p / s->pairs_per_image);
+    }
+    memset(read.u, 0, (size_t)bytes);
+    memset(read.delta, 0, (size_t)bytes);
+    for (int64_t p = 0; p < rows; p++) { /* one by one, as training does */
+        char *u = (char *)read.u + p * (bytes / rows),
+             *delta = (char *)read.delta + p * (bytes / rows);
+        CHECK(!trajectories_read_pair(f, &got, p, u, delta, read.level + p));
+        CHECK(read.level[p] == (s->all_levels ? p % s->levels + 1 : want.level[p]));
+    }
     CHECK(!memcmp(read.u, want.u, (size_t)bytes) && !memcmp(read.delta, want.delta, (size_t)bytes));
-    CHECK(!memcmp(read.level, want.level, (size_t)rows * 4));
-    for (int64_t p = 0; p < rows; p++)
-        CHECK(image[p] == p / s->pairs_per_image);
     CHECK(!h5_close(f));
     mem_free(image);
     pairs_free(want);
@@ -304,10 +317,13 @@ int main(int argc, char **argv)
     c->ops->bcast(c, folder, sizeof folder, 0);
 
     check_dataset(c, self);
-    const struct trajectories_shape halves = {70, 3, 6, 3, 50, H5_F16},
-                                    few = {2, 1, 8, 1, 4, H5_F32};
+    const struct trajectories_shape halves = {70, 3, 6, 3, 50, H5_F16, 0},
+                                    few = {2, 1, 8, 1, 4, H5_F32, 0},
+                                    all = {70, 5, 6, 3, 5, H5_F16, 1};
     check_trajectories(c, self, &halves, "");
     check_trajectories(c, self, &halves, "transfer:collective");
+    check_trajectories(c, self, &all, "");
+    check_trajectories(c, self, &all, "transfer:collective");
     check_trajectories(c, self, &few, "");
     check_trajectories(c, self, &few, "transfer:collective");
     check_samples(c, self);

@@ -51,7 +51,7 @@ static void fill_disk(size_t free_bytes)
 }
 
 /* 12 MiB of u and as much of delta: does not fit. */
-static const struct trajectories_shape shape = {768, 1, 64, 1, 50, H5_F32};
+static const struct trajectories_shape shape = {768, 1, 64, 1, 50, H5_F32, 0};
 
 static void fill(float *x, int64_t first, int64_t count)
 {

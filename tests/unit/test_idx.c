@@ -16,6 +16,8 @@
 #include "images/images.h"
 
 static char path[256];
+static const struct dataset_settings as_stored = {.format = "idx"};
+static char fault[IMAGE_FAULT];
 
 static void check_set(const char *images, const char *labels, int64_t count, int64_t sum,
                       uint32_t crc, int64_t label_sum)
@@ -25,17 +27,17 @@ static void check_set(const char *images, const char *labels, int64_t count, int
     int32_t *list;
     int64_t n, got = 0;
     uint32_t got_crc = 0;
-    CHECK(!image_source_open("idx", images, &s));
+    CHECK(!image_source_open(&as_stored, images, 1, &s));
     CHECK(s->count == count && s->height == 28 && s->width == 28 && s->channels == 1);
     for (int64_t i = 0; i < s->count; i++) {
-        if (s->ops->read(s, i, pixels))
+        if (image_read(s, 0, i, pixels, fault))
             break;
         got_crc = (uint32_t)crc32(got_crc, pixels, sizeof pixels);
         for (size_t p = 0; p < sizeof pixels; p++)
             got += pixels[p];
     }
     CHECK(got == sum && got_crc == crc);
-    CHECK(s->ops->read(s, -1, pixels) && s->ops->read(s, count, pixels));
+    CHECK(image_read(s, 0, -1, pixels, fault) && image_read(s, 0, count, pixels, fault));
     image_source_close(s);
     CHECK(!image_labels_read(labels, &list, &n));
     CHECK(n == count);
@@ -70,7 +72,7 @@ static void make(const uint8_t *bytes, size_t n, int gzip, long keep)
 static int opens(void)
 {
     struct image_source *s;
-    if (image_source_open("idx", path, &s))
+    if (image_source_open(&as_stored, path, 1, &s))
         return 0;
     image_source_close(s);
     return 1;
@@ -97,13 +99,13 @@ static void check_made(void)
     uint8_t pixels[18];
     for (int gzip = 0; gzip < 2; gzip++) {
         make(colour, sizeof colour, gzip, 0);
-        CHECK(!image_source_open("idx", path, &s));
+        CHECK(!image_source_open(&as_stored, path, 1, &s));
         CHECK(s->count == 2 && s->height == 3 && s->width == 2 && s->channels == 3);
-        CHECK(!s->ops->read(s, 0, pixels) && pixels[0] == 1 && pixels[17] == 18);
-        CHECK(!s->ops->read(s, 1, pixels) && pixels[0] == 19 && pixels[1] == 0);
+        CHECK(!image_read(s, 0, 0, pixels, fault) && pixels[0] == 1 && pixels[17] == 18);
+        CHECK(!image_read(s, 0, 1, pixels, fault) && pixels[0] == 19 && pixels[1] == 0);
         image_source_close(s);
     }
-    CHECK(image_source_open("tiff", path, &s));
+    CHECK(image_source_open(&(struct dataset_settings){.format = "tiff"}, path, 1, &s));
 }
 
 static void check_damaged(void)

@@ -109,6 +109,28 @@ static void check_damage(void)
     CHECK(json_find_string("{\"x\":\"\"}", "x", s, 0) != 0);
 }
 
+static void check_lists(void)
+{
+    const char *text =
+        " {\"a\": [1, [2, 3], {\"b\": [\"x\", \"y\"]}, null], \"c d\": {}, \"e\": 4}";
+    char s[16];
+    double x = 0;
+    CHECK(json_find_real(text, "a.0", &x) == 0 && x == 1);
+    CHECK(json_find_real(text, "a.1.1", &x) == 0 && x == 3);
+    CHECK(json_find_string(text, "a.2.b.1", s, sizeof s) == 0 && !strcmp(s, "y"));
+    CHECK(json_find_real(text, "a.3", &x) != 0 && json_find_real(text, "a.4", &x) != 0);
+    CHECK(json_find_real(text, "a.1.2", &x) != 0 && json_find_real(text, "a.b", &x) != 0);
+    CHECK(json_find_real("{\"a\": [1, 2", "a.2", &x) != 0 && json_find_real("[5]", "0", &x) == 0 &&
+          x == 5);
+    CHECK(json_find_key(text, "", 0, s, sizeof s) == 0 && !strcmp(s, "a"));
+    CHECK(json_find_key(text, "", 1, s, sizeof s) == 0 && !strcmp(s, "c d"));
+    CHECK(json_find_key(text, "", 2, s, sizeof s) == 0 && !strcmp(s, "e"));
+    CHECK(json_find_key(text, "", 3, s, sizeof s) != 0 &&
+          json_find_key(text, "c d", 0, s, sizeof s) != 0);
+    CHECK(json_find_key(text, "a.2", 0, s, sizeof s) == 0 && !strcmp(s, "b"));
+    CHECK(json_find_key("{\"a\" 1}", "", 1, s, sizeof s) != 0);
+}
+
 int main(void)
 {
     check_text(
@@ -127,5 +149,6 @@ int main(void)
     check_round_trip(123456789012345678.0);
     check_reader();
     check_damage();
+    check_lists();
     return check_done();
 }

@@ -66,6 +66,21 @@ int main(void)
     }
     struct optimizer_settings s = {.learning_rate = 1, .warmup = 0, .ema = 0.5};
     CHECK(optimizer_learning_rate(&s, 1) == 1);
+    s.warmup = 10;
+    s.steps = 110;
+    CHECK(optimizer_learning_rate(&s, 60) == 1);
+    s.decay = optimizer_decay_from("linear");
+    CHECK_NEAR(optimizer_learning_rate(&s, 5), 0.5, 1e-15);
+    CHECK(optimizer_learning_rate(&s, 10) == 1);
+    CHECK_NEAR(optimizer_learning_rate(&s, 35), 0.75, 1e-15);
+    CHECK(optimizer_learning_rate(&s, 110) == 0 && optimizer_learning_rate(&s, 200) == 0);
+    s.decay = optimizer_decay_from("cosine");
+    CHECK(optimizer_learning_rate(&s, 10) == 1);
+    CHECK_NEAR(optimizer_learning_rate(&s, 35), 0.5 + sqrt(0.125), 1e-15);
+    CHECK_NEAR(optimizer_learning_rate(&s, 60), 0.5, 1e-15);
+    CHECK_NEAR(optimizer_learning_rate(&s, 110), 0, 1e-15);
+    s.steps = 5; /* all of the run is warm-up */
+    CHECK_NEAR(optimizer_learning_rate(&s, 5), 0.5, 1e-15);
     CHECK_NEAR(optimizer_ema_decay(&s, 1), 2.0 / 11, 1e-12);
     CHECK_NEAR(optimizer_ema_decay(&s, 1000), 0.5, 1e-12);
     CHECK(mem_live_bytes() == 0);

@@ -36,6 +36,16 @@ static void check_plain(int channels)
     uint8_t *back = read_back(7, 5, channels);
     CHECK(memcmp(back, pixels, (size_t)(7 * 5 * channels)) == 0);
     mem_free(back);
+
+    /* in memory the same bytes as in the file */
+    size_t bytes;
+    uint8_t *memory = png_encode(7, 5, channels, pixels, &bytes), *file = mem_zalloc(bytes + 1);
+    FILE *f = fopen(path, "rb");
+    CHECK(f && fread(file, 1, bytes + 1, f) == bytes && memcmp(file, memory, bytes) == 0);
+    if (f)
+        fclose(f);
+    mem_free(memory);
+    mem_free(file);
 }
 
 static void check_grid(void)

@@ -17,6 +17,7 @@
 #include "base/timer.h"
 #include "device/cpu_adr.h"
 #include "device/d2q9.h"
+#include "device/fft_cpu.h"
 #include "device/simd/simd_adr.h"
 #include "physics/physics.h"
 
@@ -197,6 +198,47 @@ static void bench_precompute(double drift, int side, int threads)
     physics_plan_free(&plan);
 }
 
+/* Time of one field of waves an image, by matrix products and through FFTW. */
+static void bench_transform(int sine, int side)
+{
+    const struct simd_adr *simd = simd_adr_best();
+    struct cpu_waves w;
+    (sine ? cpu_waves_sine : cpu_waves_full)(side, sine ? side : side / 2, &w);
+    struct fft_cpu *fft = fft_cpu_create(sine ? FFT_SINE : FFT_FULL, &w, simd->lanes);
+    size_t vector = (size_t)simd->lanes * sizeof(float), cells = (size_t)side * (size_t)side;
+    int count = w.count, repeats = 1 + 30000000 / (side * side * side);
+    float *in = mem_zalloc((size_t)count * (size_t)count * vector),
+          *out = mem_alloc(cells * vector);
+    float *middle = mem_alloc((size_t)count * (size_t)side * vector);
+    float *work = mem_alloc(fft_cpu_work(fft) * sizeof(float));
+    double value[2][REPEATS];
+    char what[64];
+    for (int way = 0; way < (fft ? 2 : 1); way++) {
+        for (int r = 0; r < REPEATS; r++) {
+            double start = timer_now_s();
+            for (int i = 0; i < repeats; i++)
+                if (way) {
+                    fft_cpu_sum(fft, in, work, out, side);
+                } else {
+                    simd->transform(&w.waves, count, (struct adr_view){in, count, 1},
+                                    (struct adr_view){middle, side, 1});
+                    simd->transform(&w.waves, side, (struct adr_view){middle, 1, side},
+                                    (struct adr_view){out, 1, side});
+                }
+            value[way][r] = 1e6 * (timer_now_s() - start) / repeats / simd->lanes;
+        }
+        snprintf(what, sizeof what, "%s waves, %d px, %s", sine ? "sine" : "full", side,
+                 way ? "FFTW" : "matrix products");
+        report(what, "us an image", value[way], 0);
+    }
+    fft_cpu_destroy(fft);
+    cpu_waves_free(&w);
+    mem_free(in);
+    mem_free(out);
+    mem_free(middle);
+    mem_free(work);
+}
+
 int main(int argc, char **argv)
 {
     int threads = argc > 1 ? atoi(argv[1]) : 1;
@@ -215,6 +257,9 @@ int main(int argc, char **argv)
             bench_steps("transport", "bgk", sides[i], 0, threads, peer[i > 1]);
     bench_steps("transport", "trt", 64, 0, threads, peer[1]);
     bench_steps("transport", "regularized", 64, 0, threads, peer[1]);
+    for (int sine = 1; sine >= 0; sine--)
+        for (int side = 28; side <= 512; side = side == 28 ? 64 : 2 * side)
+            bench_transform(sine, side);
     bench_precompute(-1, 28, threads);
     bench_precompute(0, 28, threads);
     bench_precompute(-1, 128, threads);

@@ -136,7 +136,10 @@ static void bench_conv(struct bench *b, const struct conv_row *r)
                            r->kernel,
                            r->stride,
                            b->type,
-                           1};
+                           1,
+                           0,
+                           0,
+                           0};
     struct conv_call call = {b, b->d->ops->conv_create(b->d, &s), r->in == 0};
     int out = conv_out(s.h, s.kernel, s.stride);
     double flops = 2.0 * s.n * out * out * s.c_out * s.c_in * s.kernel * s.kernel;
