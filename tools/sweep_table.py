@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """sweep_table.py FOLDER NAME...: scores of the runs FOLDER/NAME to FOLDER/table.tsv (all) and table.md (to read).
 
-Only complete runs are shown. In table.md FD and the four of PRDC are given for the samples, FD also for the priors (what
+Only complete runs are shown; seconds are those of the last leg of a run that was stopped between. In table.md FD and the four of PRDC are given for the samples, FD also for the priors (what
 doing nothing gets) and for held-out images (what a perfect generator gets)."""
 import json
 import os

@@ -6,8 +6,9 @@
 const struct deck_field dataset_fields[] = {
     {"format", DECK_STRING, AT(format), "'idx'", 0, 0, "idx|folder|zip|lmdb|font|hdf5", "",
      "How the images are stored: 'idx' is the format of MNIST and Fashion-MNIST (plain or gzip), "
-     "'folder' and 'zip' "
-     "hold picture files, 'font' draws the pictures of a colour font.",
+     "'folder' and 'zip' hold PNG, JPEG or WebP files (FFHQ, NVlabs; labels from dataset.json), "
+     "'lmdb' "
+     "is LSUN's, 'font' draws the bitmaps of a colour font, 'hdf5' takes /images of an HDF5 file.",
      1, 0},
     {"path", DECK_STRING, AT(path), "''", 0, 0, NULL, "", "File or folder of the training images.",
      1, 0},
@@ -33,6 +34,8 @@ const struct deck_field dataset_fields[] = {
     {"flip", DECK_BOOL, AT(flip), ".false.", 0, 0, NULL, "",
      "Also train on every image's mirror image (left and right exchanged).", 1, 0},
     {"on_damaged", DECK_STRING, AT(on_damaged), "'stop'", 0, 0, "stop|skip", "",
-     "What to do about a picture file that cannot be read.", 1, 0},
+     "What to do about a picture that cannot be read: end the run, or name it, count it and leave "
+     "it out.",
+     1, 0},
 };
 const int dataset_field_count = sizeof dataset_fields / sizeof *dataset_fields;
