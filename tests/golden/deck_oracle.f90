@@ -266,14 +266,16 @@ contains
 
     subroutine read_train
         integer(int64) :: steps, batch, accumulate, warmup, checkpoint_every, keep, keep_every, log_every
-        character(len=text) :: target, optimizer, reduce
+        integer(int64) :: heldout
+        character(len=text) :: target, optimizer, reduce, decay, init
         real(real64) :: beta1, beta2, epsilon, learning_rate, weight_decay, clip, ema, noise
         integer :: status
         namelist /train/ steps, batch, accumulate, target, optimizer, beta1, beta2, epsilon, learning_rate, warmup, &
-            weight_decay, clip, ema, noise, checkpoint_every, keep, keep_every, reduce, log_every
+            weight_decay, clip, ema, noise, checkpoint_every, keep, keep_every, reduce, log_every, &
+            decay, init, heldout
         steps = no_int; batch = no_int; accumulate = no_int; warmup = no_int; checkpoint_every = no_int
         keep = no_int; keep_every = no_int; log_every = no_int
-        target = '~'; optimizer = '~'; reduce = '~'
+        target = '~'; optimizer = '~'; reduce = '~'; decay = '~'; init = '~'; heldout = no_int
         beta1 = no_real; beta2 = no_real; epsilon = no_real; learning_rate = no_real
         weight_decay = no_real; clip = no_real; ema = no_real; noise = no_real
         rewind (unit)
@@ -298,6 +300,9 @@ contains
         call put_int('train.keep_every', keep_every)
         call put_text('train.reduce', reduce)
         call put_int('train.log_every', log_every)
+        call put_text('train.decay', decay)
+        call put_text('train.init', init)
+        call put_int('train.heldout', heldout)
     end subroutine
 
     subroutine read_sample
@@ -320,9 +325,12 @@ contains
 
     subroutine read_evaluate
         character(len=text) :: real, fake, metrics(8), features(8), weights
+        character(len=text) :: inception_weights, fid_resize, lpips_trunk, trunk_weights, lpips_weights
         integer(int64) :: prdc_k, max_real, max_fake, lpips_repeats
         integer :: status
-        namelist /evaluate/ real, fake, metrics, features, weights, prdc_k, max_real, max_fake, lpips_repeats
+        namelist /evaluate/ real, fake, metrics, features, weights, prdc_k, max_real, max_fake, lpips_repeats, &
+            inception_weights, fid_resize, lpips_trunk, trunk_weights, lpips_weights
+        inception_weights = '~'; fid_resize = '~'; lpips_trunk = '~'; trunk_weights = '~'; lpips_weights = '~'
         real = '~'; fake = '~'; metrics = '~'; features = '~'; weights = '~'
         prdc_k = no_int; max_real = no_int; max_fake = no_int; lpips_repeats = no_int
         rewind (unit)
@@ -337,6 +345,11 @@ contains
         call put_int('evaluate.max_real', max_real)
         call put_int('evaluate.max_fake', max_fake)
         call put_int('evaluate.lpips_repeats', lpips_repeats)
+        call put_text('evaluate.inception_weights', inception_weights)
+        call put_text('evaluate.fid_resize', fid_resize)
+        call put_text('evaluate.lpips_trunk', lpips_trunk)
+        call put_text('evaluate.trunk_weights', trunk_weights)
+        call put_text('evaluate.lpips_weights', lpips_weights)
     end subroutine
 
     subroutine read_limits
