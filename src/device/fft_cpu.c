@@ -25,7 +25,10 @@
 #include "base/die.h"
 #include "base/mem.h"
 
-/* Products cost count (count + L)/2 multiplications a cell, count = waves along an axis: L where none is left out. */
+/* Products cost count (count + L)/2 multiplications a cell, count = waves along an axis: L where none is left out.
+ * Measured us an image, products / FFTW, sine and full waves, AVX-512: 128 px 37 / 78 and 41 / 37, 192 px 148 / 109 and
+ * 103 / 91, 256 px 304 / 385 (249 at best) and 265 / 242, 512 px 2200 / 1230 and 2680 / 1560; AVX2 1.7 and 2.0 times as
+ * fast at 256 px. */
 enum { FFT_LEAST_PRODUCTS = 256 };
 
 /* Frequency m of one axis: where its two coefficients stand in the table (-1 = none), its sign, its twist. */
