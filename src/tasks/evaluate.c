@@ -191,23 +191,55 @@ static int score(struct evaluation *e, const char *feature, struct scores out[CO
     return comm_agree(job->comm, failed);
 }
 
-/* Mean Euclidean distance in pixel values to the nearest real image. */
-static double nearest_mean(struct evaluation *e, const struct image_set *set)
+/* Euclidean distances in pixel values from this rank's images to the nearest real one; owner frees. */
+static float *nearest_distances(struct evaluation *e, const struct image_set *set)
 {
     int d = set->side * set->side * set->channels;
     float *distance = mem_alloc((size_t)set->count * sizeof *distance);
     int64_t *index = mem_alloc((size_t)set->count * sizeof *index);
-    double sum = 0;
     timer_begin("evaluate/nearest");
     nearest_rows(e->job->comm, e->real.images, e->real.count, set->images, set->count, d, distance,
                  index);
     timer_end("evaluate/nearest");
-    for (int64_t i = 0; i < set->count; i++)
-        sum += (double)distance[i];
-    e->job->comm->ops->sum_f64(e->job->comm, &sum, 1);
-    mem_free(distance);
     mem_free(index);
-    return sum / (double)set->total;
+    return distance;
+}
+
+/* Means over each compared set, and the share of samples that are copies: nearer to a real image
+ * than half the mean distance of a held-out one. */
+static void nearest_scores(struct evaluation *e, struct json *j)
+{
+    static const char *const key[COMPARED] = {"nearest_mean", "nearest_mean_prior",
+                                              "nearest_mean_test"};
+    struct comm *comm = e->job->comm;
+    float *distance[COMPARED] = {NULL};
+    double mean[COMPARED] = {0}, copies = 0;
+    for (int i = 0; i < COMPARED; i++) {
+        const struct image_set *set = &e->compared[i];
+        if (!set->total)
+            continue;
+        distance[i] = nearest_distances(e, set);
+        for (int64_t n = 0; n < set->count; n++)
+            mean[i] += (double)distance[i][n];
+        comm->ops->sum_f64(comm, &mean[i], 1);
+        mean[i] /= (double)set->total;
+        log_info("  nearest  %-8s mean distance to the nearest real image %.3f", compared_name[i],
+                 mean[i]);
+        if (j)
+            json_real(j, key[i], mean[i]);
+    }
+    if (e->compared[TEST].total) {
+        for (int64_t n = 0; n < e->compared[FAKE].count; n++)
+            copies += (double)distance[FAKE][n] < 0.5 * mean[TEST];
+        comm->ops->sum_f64(comm, &copies, 1);
+        copies /= (double)e->compared[FAKE].total;
+        log_info("  nearest  samples  share within half that distance of held-out images %.3f",
+                 copies);
+        if (j)
+            json_real(j, "memorised", copies);
+    }
+    for (int i = 0; i < COMPARED; i++)
+        mem_free(distance[i]);
 }
 
 static void write_scores(struct json *j, const struct scores *s)
@@ -261,17 +293,8 @@ static int evaluate_all(struct evaluation *e, struct json *j)
         }
         json_close(j);
     }
-    for (int i = 0; i < COMPARED && wanted(s, "nearest"); i++) {
-        static const char *const key[COMPARED] = {"nearest_mean", "nearest_mean_prior",
-                                                  "nearest_mean_test"};
-        if (!e->compared[i].total)
-            continue;
-        double mean = nearest_mean(e, &e->compared[i]);
-        log_info("  nearest  %-8s mean distance to the nearest real image %.3f", compared_name[i],
-                 mean);
-        if (j)
-            json_real(j, key[i], mean);
-    }
+    if (wanted(s, "nearest"))
+        nearest_scores(e, j);
     if (wanted(s, "lpips") && lpips_score(e->job, &e->compared[FAKE], j))
         return 1;
     if (wanted(s, "spectrum")) {

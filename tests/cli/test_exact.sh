@@ -33,6 +33,7 @@ assert (between[:, 0] == x[0:16:2]).all() and (between[:, -1] == x[1:16:2]).all(
 P
 done
 grep -q '"nearest_mean": [0-9.]*e-0[6-9]' adr/metrics.json || fail "metrics.json does not notice the copies"
+grep -q '"memorised": 1$\|"memorised": 1,' adr/metrics.json || fail "the copies are not counted as memorised"
 [ -s adr/interpolation.png ] || fail "no interpolation.png"
 
 # also where ranks have no samples or no images
