@@ -5,6 +5,7 @@
 #include "check.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -66,8 +67,21 @@ static void check_resize(void)
     lanczos_destroy(l);
 }
 
+/* The golden numbers are of the font of Debian 12 (fonts-noto-color-emoji 2.042); later ones have
+ * more pictures. */
+static int other_font(size_t i, const char *path)
+{
+    enum { BYTES = 10980856 };
+    struct stat s;
+    return !strcmp(golden_sets[i].format, "font") && !stat(path, &s) && s.st_size != BYTES;
+}
+
 static void check_set(size_t i, const char *path)
 {
+    if (other_font(i, path)) {
+        printf("%s is another version of the font: not compared\n", path);
+        return;
+    }
     struct dataset_settings settings = {.resolution = golden_sets[i].side,
                                         .channels = golden_sets[i].channels};
     struct image_source *s = NULL;
