@@ -142,8 +142,8 @@ int main(int argc, char **argv)
         const char *what;
         struct trajectories_shape shape;
     } cases[] = {
-        {"28x28x1, 8 pairs", {0, 8, 28, 1, 50, H5_F16}},
-        {"128x128x3, 1 pair", {0, 1, 128, 3, 50, H5_F16}},
+        {"28x28x1, 8 pairs", {0, 8, 28, 1, 50, H5_F16, 0}},
+        {"128x128x3, 1 pair", {0, 1, 128, 3, 50, H5_F16, 0}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct job j = {
