@@ -72,21 +72,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 }
 
 #ifdef PECLET_FUZZ_MAIN
-int main(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        char *text;
-        size_t bytes;
-        if (text_read(argv[i], &text, &bytes))
-            return EXIT_FAILURE;
-        uint8_t *copy = malloc(bytes + 1);
-        if (!copy)
-            return EXIT_FAILURE;
-        memcpy(copy, text, bytes);
-        mem_free(text);
-        LLVMFuzzerTestOneInput(copy, bytes);
-        free(copy);
-    }
-    return EXIT_SUCCESS;
-}
+#include "fuzz_main.h"
 #endif
