@@ -113,7 +113,7 @@ static int corrupt_all(struct job *job, struct h5_file *dataset, struct h5_file 
             return TASK_FAILED;
         progress_show(&progress, done, NULL);
         slowest_s = timer_now_s() - began > slowest_s ? timer_now_s() - began : slowest_s;
-        if (done < t->images && stop_requested(job, slowest_s)) {
+        if (done < t->images && stop_requested(job, slowest_s) == STOP_LEAVE) {
             log_info("precompute stopped (%s) after %lld of %lld images; run again to go on",
                      stop_reason(), (long long)done, (long long)t->images);
             return TASK_STOPPED;

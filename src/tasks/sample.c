@@ -182,7 +182,7 @@ static int draw_all(struct drawing *w, struct h5_file *file, int64_t done)
             return TASK_FAILED;
         progress_show(&progress, done, NULL);
         round_s = timer_now_s() - began > round_s ? timer_now_s() - began : round_s;
-        if (done < s->count && stop_requested(job, round_s)) {
+        if (done < s->count && stop_requested(job, round_s) == STOP_LEAVE) {
             log_info("sampling stopped (%s) after %lld of %lld; run again to go on", stop_reason(),
                      (long long)done, (long long)s->count);
             return TASK_STOPPED;

@@ -1,33 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Stopping early, in order: a signal, a STOP file, the wall-time limit. The handler only sets a
- * flag; ranks look at it between steps and agree, so that all of them save and leave together. */
+ * Stopping early, in order: a signal, a STOP file, the wall-time limit. Ranks look between steps
+ * and agree, so that all of them save and leave together.
+ *
+ * The signals are blocked and asked for, never handled: oneDNN's sgemm points the stack pointer
+ * into a heap buffer of its own, so a handler on any thread would write its frame over the heap
+ * (tests/unit/test_stop.c). */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/text.h"
 #include "base/timer.h"
 #include "tasks/tasks.h"
 
-static volatile sig_atomic_t stop_signal;
+static int stop_signal, save_signal;
 static double start_s;
 static const char *reason = "";
 
-static void on_signal(int number)
+static sigset_t our_signals(void)
 {
-    (void)number;
-    stop_signal = 1;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
+    sigaddset(&set, SIGTERM);
+    return set;
 }
 
 void stop_install(void)
 {
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_signal;
-    action.sa_flags = SA_RESTART;
-    sigaction(SIGUSR1, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    sigset_t set = our_signals();
+    sigprocmask(SIG_BLOCK, &set, NULL);
     start_s = timer_now_s();
+}
+
+static void collect_signals(void)
+{
+    sigset_t set = our_signals();
+    struct timespec none = {0, 0};
+    int number;
+    while ((number = sigtimedwait(&set, NULL, &none)) > 0) {
+        if (number == SIGUSR2)
+            save_signal = 1;
+        else
+            stop_signal = 1;
+    }
 }
 
 int stop_requested(struct job *job, double need_s)
@@ -35,14 +53,16 @@ int stop_requested(struct job *job, double need_s)
     char path[JOB_PATH];
     double limit = job->settings.run.walltime;
 
-    double cause[3] = {stop_signal != 0, 0, 0};
+    collect_signals();
+    double cause[4] = {stop_signal, 0, 0, save_signal};
+    save_signal = 0;
     if (job->comm->rank == 0) {
         cause[1] = text_exists(job_path(job, "STOP", path));
         cause[2] = limit > 0 && timer_now_s() - start_s + 2.0 * need_s > limit;
     }
-    job->comm->ops->max_f64(job->comm, cause, 3);
+    job->comm->ops->max_f64(job->comm, cause, 4);
     reason = cause[0] > 0 ? "signal" : cause[1] > 0 ? "stop" : cause[2] > 0 ? "time limit" : "";
-    return *reason != 0;
+    return *reason ? STOP_LEAVE : cause[3] > 0 ? STOP_SAVE : 0;
 }
 
 const char *stop_reason(void)

@@ -78,10 +78,11 @@ static inline uint64_t prior_velocity_key(int64_t sample)
     return ((uint64_t)1 << 48) | (uint64_t)sample;
 }
 
-/* A stop was asked for (signal USR1 or TERM, a file STOP in run.out, the wall-time limit): the
- * ranks agree, so all get the same answer. need_s: how long the caller needs to save its state.
- * Collective. */
-void stop_install(void); /* signal handlers; first act of main */
+/* Was a stop asked for (signal USR1 or TERM, a file STOP in run.out, the wall-time limit), or only
+ * a checkpoint (USR2)? 0, STOP_SAVE or STOP_LEAVE; the ranks agree, so all get the same answer.
+ * need_s: how long the caller needs to save its state. Collective. */
+enum { STOP_SAVE = 1, STOP_LEAVE = 2 };
+void stop_install(void); /* first act of main: threads started later inherit the blocked signals */
 int stop_requested(struct job *job, double need_s);
 const char *stop_reason(void); /* "" "signal" "stop" "time limit" */
 

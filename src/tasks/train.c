@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * train: Algorithm 1 of Beyond Blur, data-parallel. A step, on every rank:
  *
- *     u_k, delta, k  <-  this rank's places of the global batch           (batch.h: the same for
- * every rank count) input = u_k + sigma_T n                                             n keyed by
- * (seed, step, place) loss  = sum over pixels || F(input, k) - want ||^2, mean over the global
- * batch gradients summed over ranks, each range as soon as its backward is done; clip; Adam; EMA */
+ * - u_k, delta, k are this rank's places of the global batch (batch.h: the same for every rank
+ *   count); the input is u_k + sigma_T n, with n keyed by (seed, step, place)
+ * - loss = sum over pixels of || F(input, k) - want ||^2, mean over the global batch
+ * - gradients are summed over ranks, each range as soon as its backward is done; clip; Adam; EMA */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -373,7 +373,7 @@ static int train_loop(struct trainer *t)
         return TASK_FAILED;
     progress_start(&progress, "train", "steps", t->step, s->steps);
     int failed = 0, stop = 0;
-    while (t->step < s->steps && !stop && !(failed = train_step(t))) {
+    while (t->step < s->steps && stop != STOP_LEAVE && !(failed = train_step(t))) {
         stop = stop_requested(job, save_s);
         int save_now = stop || t->step == s->steps ||
                        (s->checkpoint_every > 0 && t->step % s->checkpoint_every == 0);
