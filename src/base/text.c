@@ -53,12 +53,29 @@ int text_write(const char *path, const char *text)
     int failed = !f || fputs(text, f) == EOF || fflush(f) || fsync(fileno(f));
     if (f && fclose(f))
         failed = 1;
-    if (failed || rename(temporary, path)) {
+    if (failed)
         log_error("%s: cannot be written: %s", path, strerror(errno));
+    if (failed || text_rename(temporary, path)) {
         remove(temporary);
         return 1;
     }
     return 0;
+}
+
+int text_rename(const char *from, const char *to)
+{
+    const char *slash = strrchr(to, '/');
+    char folder[4096] = ".";
+    if (slash)
+        snprintf(folder, sizeof folder, "%.*s", slash == to ? 1 : (int)(slash - to), to);
+    int descriptor = rename(from, to) ? -1 : open(folder, O_RDONLY);
+    int failed = descriptor < 0 ||
+                 (fsync(descriptor) && errno != EINVAL); /* EINVAL: no such thing on this disk */
+    if (failed)
+        log_error("%s: cannot give %s this name: %s", to, from, strerror(errno));
+    if (descriptor >= 0)
+        close(descriptor);
+    return failed;
 }
 
 int text_make_folders(const char *path)

@@ -1,34 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Checkpoints, one HDF5 file a step, written and read by one rank.
- *
- * Nothing is ever lost to a crash or a full disk: the file has a temporary name until it is whole
- * on disk (h5io), older ones are removed only after that, and CRC-32 sums tell a damaged one, so
- * that a search falls back to the one before. */
-#include "files/checkpoint.h"
-
+ * Checkpoints, one HDF5 file a step: finding the newest good one and reading it. The CRC-32 sums
+ * tell a damaged one, so that a search falls back to the one before. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <zlib.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/text.h"
-#include "files/h5_private.h"
+#include "files/checkpoint_private.h"
 
-enum { VERSION = 1, PATH_BYTES = 4096, PIECE = 1 << 20 };
-static const char format[] = "peclet-checkpoint";
+enum { PIECE = 1 << 20 };
 
-static void step_path(const char *folder, int64_t step, char path[PATH_BYTES])
+void checkpoint_path(const char *folder, int64_t step, char path[CHECKPOINT_PATH])
 {
-    snprintf(path, PATH_BYTES, "%s/step-%08lld.h5", folder, (long long)step);
+    snprintf(path, CHECKPOINT_PATH, "%s/step-%08lld.h5", folder, (long long)step);
 }
 
-/* The step in "step-00001000.h5", or -1; any ending after the number can be asked for. */
-static int64_t step_of(const char *name, const char *ending)
+int64_t checkpoint_step_of(const char *name, const char *ending)
 {
     char *end;
     if (strncmp(name, "step-", 5) || name[5] < '0' || name[5] > '9')
@@ -43,8 +33,7 @@ static int newest_first(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* The steps in a folder, newest first; a folder that is not there has none. Caller frees. */
-static int list_steps(const char *folder, int64_t **steps, int *count)
+int checkpoint_list(const char *folder, int64_t **steps, int *count)
 {
     int room = 16, used = 0;
     int64_t *list = mem_alloc((size_t)room * sizeof *list);
@@ -55,7 +44,7 @@ static int list_steps(const char *folder, int64_t **steps, int *count)
         return 1;
     }
     for (struct dirent *e; d && (e = readdir(d));) {
-        int64_t step = step_of(e->d_name, ".h5");
+        int64_t step = checkpoint_step_of(e->d_name, ".h5");
         if (step < 0)
             continue;
         if (used == room) {
@@ -75,131 +64,52 @@ static int list_steps(const char *folder, int64_t **steps, int *count)
     return 0;
 }
 
-static int64_t crc_of(const float *data, int64_t count)
-{
-    return (int64_t)crc32_z(0, (const void *)data, (size_t)count * sizeof *data);
-}
-
-static int create_array(struct h5_file *f, const struct checkpoint_array *a)
-{
-    char name[64];
-    snprintf(name, sizeof name, "crc32.%s", a->name);
-    return h5_dataset_create(f, a->name, H5_F32, 1, &a->count, 0, "", "P") ||
-           h5_set_int(f, name, crc_of(a->data, a->count));
-}
-
-static int write_parameters(struct h5_file *f, const struct checkpoint_param *params, int n)
-{
-    const char **names = mem_alloc((size_t)n * sizeof *names);
-    int64_t *first = mem_alloc((size_t)n * sizeof *first),
-            *count = mem_alloc((size_t)n * sizeof *count);
-    for (int i = 0; i < n; i++) {
-        names[i] = params[i].name;
-        first[i] = params[i].first;
-        count[i] = params[i].count;
-    }
-    int failed = h5_write_ranges(f, "parameters", names, first, count, n);
-    mem_free(names);
-    mem_free(first);
-    mem_free(count);
-    return failed;
-}
-
-/* Removes what neither `keep` nor `keep_every` holds. Newer files than `step` (of a run that went
- * on from an older checkpoint) are not touched and do not count. */
-static void prune(const char *folder, int64_t step, int64_t keep, int64_t keep_every)
-{
-    int64_t *steps, kept = 0;
-    int count;
-    char path[PATH_BYTES];
-    if (keep <= 0 || list_steps(folder, &steps, &count))
-        return;
-    for (int i = 0; i < count; i++) {
-        if (steps[i] > step || kept++ < keep || (keep_every > 0 && steps[i] % keep_every == 0))
-            continue;
-        step_path(folder, steps[i], path);
-        if (remove(path))
-            log_warn("%s: cannot remove this old checkpoint: %s", path, strerror(errno));
-    }
-    mem_free(steps);
-}
-
-/* What a killed run left of a checkpoint it was writing. */
-static void remove_leftovers(const char *folder)
-{
-    char path[PATH_BYTES];
-    DIR *d = opendir(folder);
-    for (struct dirent *e; d && (e = readdir(d));)
-        if (step_of(e->d_name, ".h5.new") >= 0) {
-            snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-            remove(path);
-        }
-    if (d)
-        closedir(d);
-}
-
-int checkpoint_write(const char *folder, int64_t step, const char *deck, const char *mode,
-                     const struct checkpoint_array *arrays, int array_count,
-                     const struct checkpoint_param *params, int param_count, int64_t keep,
-                     int64_t keep_every)
-{
-    char path[PATH_BYTES], latest[PATH_BYTES], names[1024] = "";
-    struct h5_file *f;
-    if (text_make_folders(folder))
-        return 1;
-    remove_leftovers(folder);
-    step_path(folder, step, path);
-    if (h5_create(path, NULL, "", &f))
-        return 1;
-    int failed = h5_set_provenance(f, format, VERSION, deck, mode) || h5_set_int(f, "step", step);
-    for (int i = 0; i < array_count && !failed; i++) {
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", i ? " " : "", arrays[i].name);
-        failed = create_array(f, &arrays[i]);
-    }
-    failed = failed || h5_set_text(f, "arrays", names) ||
-             (param_count && write_parameters(f, params, param_count));
-    for (int i = 0; i < array_count && !failed; i++)
-        failed = h5_write_rows(f, arrays[i].name, 0, arrays[i].count, arrays[i].data);
-    failed = failed || h5_set_complete(f);
-    if (h5_close(f) || failed)
-        return 1;
-    snprintf(latest, sizeof latest, "%s/LATEST", folder);
-    snprintf(names, sizeof names, "%s\n", strrchr(path, '/') + 1);
-    if (text_write(latest, names))
-        return 1;
-    prune(folder, step, keep, keep_every);
-    return 0;
-}
-
 /* The CRC of a stored array, read piece by piece. */
 static int stored_crc(struct h5_file *f, const char *name, int64_t count, int64_t *out)
 {
     float *piece = mem_alloc(PIECE * sizeof *piece);
-    uLong crc = 0;
+    int64_t crc = 0;
     int failed = 0;
     for (int64_t at = 0; at < count && !failed; at += PIECE) {
         int64_t n = count - at < PIECE ? count - at : PIECE;
         failed = h5_read_rows(f, name, at, n, piece);
-        crc = crc32_z(crc, (const void *)piece, (size_t)n * sizeof *piece);
+        crc = checkpoint_crc(crc, piece, n);
     }
     mem_free(piece);
-    *out = (int64_t)crc;
+    *out = crc;
     return failed;
+}
+
+/* The CRC-32 that was written with an array. */
+static int written_crc(struct h5_file *f, const char *name, int64_t *crc)
+{
+    int64_t all[CHECKPOINT_ARRAYS], dims[5];
+    enum h5_type type;
+    int rank, place = 0, at = -1;
+    char *names = NULL;
+    if (h5_get_text(f, "arrays", &names))
+        return 1;
+    for (char *rest, *n = strtok_r(names, " ", &rest); n; n = strtok_r(NULL, " ", &rest), place++)
+        if (!strcmp(n, name))
+            at = place;
+    mem_free(names);
+    if (at < 0 || place > CHECKPOINT_ARRAYS || h5_dataset_info(f, "crc32", &type, &rank, dims) ||
+        rank != 1 || type != H5_I64 || dims[0] != place || h5_read_rows(f, "crc32", 0, place, all))
+        return 1;
+    *crc = all[at];
+    return 0;
 }
 
 static int array_info(struct h5_file *f, const char *path, const char *name, int64_t *count,
                       int64_t *crc)
 {
-    char attribute[64];
     enum h5_type type;
     int rank;
     int64_t dims[5];
-    snprintf(attribute, sizeof attribute, "crc32.%s", name);
-    if (h5_dataset_info(f, name, &type, &rank, dims) || h5_get_int(f, attribute, crc))
+    if (h5_dataset_info(f, name, &type, &rank, dims))
         return 1;
-    if (rank != 1 || type != H5_F32) {
-        log_error("%s: '%s' is not a list of float32", path, name);
+    if (rank != 1 || type != H5_F32 || written_crc(f, name, crc)) {
+        log_error("%s: '%s' is not a list of float32 with a CRC-32", path, name);
         return 1;
     }
     *count = dims[0];
@@ -230,7 +140,7 @@ static int open_checkpoint(const char *path, struct h5_file **out)
     struct h5_file *f;
     if (h5_open(path, NULL, 0, "", &f))
         return 1;
-    int failed = h5_check_format(f, format, VERSION);
+    int failed = h5_check_format(f, CHECKPOINT_FORMAT, CHECKPOINT_VERSION);
     if (!failed && !h5_is_complete(f)) {
         log_error("%s: unfinished", path);
         failed = 1;
@@ -257,11 +167,11 @@ int64_t checkpoint_find(const char *folder, char **deck)
 {
     int64_t *steps, found = -1;
     int count;
-    char path[PATH_BYTES];
-    if (list_steps(folder, &steps, &count))
+    char path[CHECKPOINT_PATH];
+    if (checkpoint_list(folder, &steps, &count))
         return -1;
     for (int i = 0; i < count && found < 0; i++) {
-        step_path(folder, steps[i], path);
+        checkpoint_path(folder, steps[i], path);
         if (is_good(path, deck))
             found = steps[i];
         else
@@ -285,7 +195,7 @@ static int read_array(struct h5_file *f, const char *path, const struct checkpoi
     }
     if (h5_read_rows(f, a->name, 0, count, a->data))
         return 1;
-    if (crc_of(a->data, count) == crc)
+    if (checkpoint_crc(0, a->data, count) == crc)
         return 0;
     log_error("%s: '%s' is damaged (its CRC-32 does not fit)", path, a->name);
     return 1;
@@ -294,9 +204,9 @@ static int read_array(struct h5_file *f, const char *path, const struct checkpoi
 int checkpoint_read(const char *folder, int64_t step, const struct checkpoint_array *arrays,
                     int array_count)
 {
-    char path[PATH_BYTES];
+    char path[CHECKPOINT_PATH];
     struct h5_file *f;
-    step_path(folder, step, path);
+    checkpoint_path(folder, step, path);
     if (open_checkpoint(path, &f))
         return 1;
     int failed = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What happens to a file outside of HDF5: is there room for it, its name, its end.
+ * What happens to a file outside of HDF5: is there room for it, and who writes its data.
  *
  * HDF5 1.10 keeps a file whose closing failed in its tables and crashes on it when the program
  * ends. Closing fails when structure (headers, indices, attributes) cannot be written, so a file
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/die.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "files/h5_private.h"
@@ -35,19 +36,27 @@ int h5_try_room(const struct h5_file *f)
     return failed;
 }
 
-int h5_rename(const struct h5_file *f)
+int h5_dataset_place(struct h5_file *f, const char *name, int64_t *offset)
 {
-    const char *slash = strrchr(f->path, '/');
-    char folder[4096] = ".";
-    if (slash)
-        snprintf(folder, sizeof folder, "%.*s", slash == f->path ? 1 : (int)(slash - f->path),
-                 f->path);
-    int descriptor = rename(f->temporary, f->path) ? -1 : open(folder, O_RDONLY);
-    int failed = descriptor < 0 ||
-                 (fsync(descriptor) && errno != EINVAL); /* EINVAL: no such thing on this disk */
-    if (failed)
-        log_error("%s: cannot give %s this name: %s", f->path, f->temporary, strerror(errno));
-    if (descriptor >= 0)
-        close(descriptor);
+    REQUIRE(!f->comm);
+    hid_t id = H5Dopen2(f->id, name, H5P_DEFAULT);
+    haddr_t place = id < 0 ? HADDR_UNDEF : H5Dget_offset(id);
+    int failed = h5_conclude(f, place == HADDR_UNDEF, "find the place of", name);
+    if (id >= 0)
+        H5Dclose(id);
+    *offset = (int64_t)place;
     return failed;
+}
+
+int h5_leave(struct h5_file *f, char **temporary)
+{
+    REQUIRE(!f->comm && f->temporary);
+    if (f->failed || h5_flush(f)) {
+        h5_close(f);
+        return 1;
+    }
+    *temporary = f->temporary; /* h5_close neither names nor removes it now */
+    f->temporary = NULL;
+    f->writable = 0;
+    return h5_close(f);
 }

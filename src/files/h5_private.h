@@ -47,8 +47,6 @@ int h5_type_of(hid_t id, enum h5_type *out);
 
 /* Rank 0: can PATH.new be made, with a megabyte to spare? */
 int h5_try_room(const struct h5_file *f);
-/* Rank 0: from PATH.new to PATH, in a way that survives a power cut. */
-int h5_rename(const struct h5_file *f);
 
 /* Text attribute of any object; not concluded. */
 int h5_attribute_text(hid_t object, const char *name, const char *text);

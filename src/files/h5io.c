@@ -250,7 +250,7 @@ int h5_publish(struct h5_file *f)
         return 1;
     int failed = 0;
     if (h5_speaks(f))
-        failed = h5_rename(f);
+        failed = text_rename(f->temporary, f->path);
     if (f->comm)
         failed = comm_agree(f->comm, failed);
     if (failed)

@@ -34,6 +34,12 @@ int h5_read_rows(struct h5_file *f, const char *name, int64_t first, int64_t cou
 /* Entries first..first+count of the second dimension of one row. Serial files only. */
 int h5_read_part(struct h5_file *f, const char *name, int64_t row, int64_t first, int64_t count, void *out);
 
+/* For a writer that puts data in place without HDF5, on another thread (checkpoint_write.c): where the bytes of a
+ * contiguous dataset lie in the file; and the end of HDF5's part, which closes f and leaves the file under its temporary
+ * name (caller frees), all structure on disk. Serial files only. */
+int h5_dataset_place(struct h5_file *f, const char *name, int64_t *offset);
+int h5_leave(struct h5_file *f, char **temporary);
+
 /* Attributes of the root group. Strings are variable length on reading: caller frees *out with mem_free. */
 int h5_set_text(struct h5_file *f, const char *name, const char *text);
 int h5_get_text(struct h5_file *f, const char *name, char **out);

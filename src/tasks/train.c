@@ -13,219 +13,8 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/timer.h"
-#include "files/checkpoint.h"
-#include "nn/optimizer.h"
-#include "tasks/batch.h"
-#include "tasks/heldout.h"
-#include "tasks/network_file.h"
 #include "tasks/train_log.h"
-
-struct trainer {
-    struct job *job;
-    struct model model;
-    struct optimizer *optimizer;
-    struct batch_source source;
-    struct heldout heldout;
-    const struct target *target;
-    float *u, *delta, *want, *doutput; /* device [capacity, per_image] */
-    float *grads;                      /* device [param_count] */
-    float *loss; /* device [log_every, accumulate, capacity], summed on the host at log time */
-    float *loss_host;
-    int capacity;      /* images of a micro-batch */
-    int loss_steps;    /* steps in `loss` so far */
-    int64_t step;      /* steps done */
-    float *state_host; /* [4 * param_count] staging of checkpoints */
-};
-
-static void trainer_free(struct trainer *t)
-{
-    struct device *d = t->job->device;
-    float *buffers[] = {t->u, t->delta, t->want, t->doutput, t->grads, t->loss};
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-        d->ops->free(d, buffers[i]);
-    if (t->optimizer)
-        optimizer_destroy(t->optimizer);
-    batch_source_close(t->job, &t->source);
-    heldout_close(t->job, &t->heldout);
-    model_free(&t->model);
-    mem_free(t->loss_host);
-    mem_free(t->state_host);
-}
-
-static void make_optimizer(struct trainer *t)
-{
-    const struct train_settings *s = &t->job->settings.train;
-    struct optimizer_settings o = {optimizer_kind_from(s->optimizer),
-                                   s->learning_rate,
-                                   s->beta1,
-                                   s->beta2,
-                                   s->epsilon,
-                                   s->weight_decay,
-                                   s->clip,
-                                   s->warmup,
-                                   s->ema,
-                                   optimizer_decay_from(s->decay),
-                                   s->steps};
-    graph_init_params(t->model.graph, (uint64_t)t->job->settings.run.seed, t->state_host);
-    t->optimizer = optimizer_create(t->job->device, &o, t->model.param_count, t->state_host);
-}
-
-static int trainer_create(struct job *job, struct trainer *t)
-{
-    const struct train_settings *s = &job->settings.train;
-    struct device *d = job->device;
-    int64_t mine = (s->batch + job->comm->size - 1) / job->comm->size;
-
-    *t =
-        (struct trainer){.job = job, .capacity = (int)((mine + s->accumulate - 1) / s->accumulate)};
-    t->target = target_find(s->target);
-    int failed = batch_source_open(job, t->capacity, &t->source) ||
-                 model_create(job, t->source.shape.side, t->source.shape.channels, t->capacity, 1,
-                              &t->model);
-    if (comm_agree(job->comm, failed) || heldout_open(job, t->capacity, &t->heldout))
-        return 1;
-    size_t floats = (size_t)t->capacity * (size_t)t->source.per_image;
-    size_t losses = (size_t)(s->log_every * s->accumulate) * (size_t)t->capacity;
-    t->u = d->ops->alloc(d, floats * sizeof(float));
-    t->delta = d->ops->alloc(d, floats * sizeof(float));
-    t->want = d->ops->alloc(d, floats * sizeof(float));
-    t->doutput = d->ops->alloc(d, floats * sizeof(float));
-    t->grads = d->ops->alloc(d, (size_t)t->model.param_count * sizeof(float));
-    t->loss = d->ops->alloc(d, losses * sizeof(float));
-    d->ops->zero(d, t->loss, losses * sizeof(float));
-    t->loss_host = mem_alloc(losses * sizeof(float));
-    t->state_host = mem_alloc(4 * (size_t)t->model.param_count * sizeof(float));
-    make_optimizer(t);
-    return 0;
-}
-
-/* The arrays of a checkpoint, staged in state_host. */
-static int state_arrays(struct trainer *t, struct checkpoint_array array[4], float *device_array[4])
-{
-    struct optimizer *o = t->optimizer;
-    float *all[4] = {o->params, o->average, o->m, o->v};
-    static const char *const name[4] = {"params", "ema", "m", "v"};
-    int n = o->v ? 4 : 3;
-    for (int i = 0; i < n; i++) {
-        device_array[i] = all[i];
-        array[i] = (struct checkpoint_array){name[i], t->state_host + i * t->model.param_count,
-                                             t->model.param_count};
-    }
-    return n;
-}
-
-static int save(struct trainer *t)
-{
-    struct job *job = t->job;
-    struct device *d = job->device;
-    struct checkpoint_array array[4];
-    float *from[4];
-    char folder[JOB_PATH];
-    int failed = 0, arrays = state_arrays(t, array, from),
-        names = graph_param_count(t->model.graph);
-    if (job->comm->rank == 0) {
-        struct checkpoint_param *table = mem_alloc((size_t)names * sizeof *table);
-        for (int i = 0; i < names; i++) {
-            const struct param *p = graph_param(t->model.graph, i);
-            table[i] = (struct checkpoint_param){p->name, p->first, p->count};
-        }
-        for (int i = 0; i < arrays; i++)
-            d->ops->download(d, array[i].data, from[i], (size_t)array[i].count * sizeof(float));
-        failed = checkpoint_write(job_path(job, "checkpoints", folder), t->step, job->deck,
-                                  job->settings.forward.mode, array, arrays, table, names,
-                                  job->settings.train.keep, job->settings.train.keep_every);
-        mem_free(table);
-    }
-    return comm_agree(job->comm, failed);
-}
-
-/* The step of a checkpoint file, and its folder; or -1, and path is the folder. */
-static int64_t checkpoint_place(const char *path, char folder[JOB_PATH])
-{
-    long long step;
-    int end = 0;
-    snprintf(folder, JOB_PATH, "%s", path);
-    char *name = strrchr(folder, '/');
-    if (sscanf(name ? name + 1 : folder, "step-%lld.h5%n", &step, &end) != 1 || end == 0)
-        return -1;
-    if (name)
-        *name = 0;
-    else
-        snprintf(folder, JOB_PATH, ".");
-    return step;
-}
-
-/* A new run starts from random weights or from the averaged ones of train.init (rank 0 reads). */
-static int start_from_init(struct trainer *t)
-{
-    struct job *job = t->job;
-    struct device *d = job->device;
-    const char *path = job->settings.train.init;
-    struct checkpoint_array average = {"ema", t->state_host, t->model.param_count};
-    size_t bytes = (size_t)average.count * sizeof(float);
-    char folder[JOB_PATH];
-    int failed = 0;
-    if (!*path)
-        return 0;
-    const char *end = strrchr(path, '.');
-    if (end && !strcmp(end, ".safetensors")) {
-        failed = job->comm->rank == 0 && network_file_read(path, t->model.graph, average.data);
-    } else if (job->comm->rank == 0) {
-        int64_t step = checkpoint_place(path, folder);
-        if (step < 0)
-            step = checkpoint_find(folder, NULL);
-        if (step < 0)
-            log_error("&train init = '%s' is neither a checkpoint nor a folder with one", path);
-        failed = step < 0 || checkpoint_read(folder, step, &average, 1);
-        if (!failed)
-            log_info("starting from the averaged weights of step %lld in %s", (long long)step,
-                     folder);
-    }
-    if (comm_agree(job->comm, failed))
-        return 1;
-    job->comm->ops->bcast(job->comm, average.data, bytes, 0);
-    d->ops->upload(d, t->optimizer->params, average.data, bytes);
-    d->ops->copy(d, t->optimizer->average, t->optimizer->params, bytes);
-    return 0;
-}
-
-/* Finds the newest good checkpoint of a run with the same physics and network and goes on there. */
-static int resume(struct trainer *t)
-{
-    struct job *job = t->job;
-    struct device *d = job->device;
-    struct checkpoint_array array[4];
-    float *to[4];
-    char folder[JOB_PATH];
-    int64_t step = -1;
-    int failed = 0, arrays = state_arrays(t, array, to);
-    if (job->comm->rank == 0) {
-        char *stored = NULL;
-        step = checkpoint_find(job_path(job, "checkpoints", folder), &stored);
-        if (step >= 0) {
-            failed = !job_matches(job, FILE_CHECKPOINT, folder, stored, 0);
-            if (failed)
-                log_error("%s belongs to another deck (above); change run.out, or remove it to "
-                          "train anew",
-                          folder);
-            else
-                failed = checkpoint_read(folder, step, array, arrays);
-        }
-        mem_free(stored);
-    }
-    if (comm_agree(job->comm, failed))
-        return 1;
-    job->comm->ops->bcast(job->comm, &step, sizeof step, 0);
-    if (step < 0)
-        return start_from_init(t);
-    for (int i = 0; i < arrays; i++) {
-        size_t bytes = (size_t)array[i].count * sizeof(float);
-        job->comm->ops->bcast(job->comm, array[i].data, bytes, 0);
-        d->ops->upload(d, to[i], array[i].data, bytes);
-    }
-    t->step = step;
-    return 0;
-}
+#include "tasks/trainer.h"
 
 static void reduce_range(void *context, int64_t first, int64_t count)
 {
@@ -349,13 +138,17 @@ static int report(struct trainer *t, struct train_log *log, int held_out, double
     return 0;
 }
 
-static int timed_save(struct trainer *t, double *seconds)
+/* A line of the log; with `save`, the held-out loss and a checkpoint too. */
+static int show_and_save(struct trainer *t, struct train_log *log, int save, double since_s,
+                         double *loss)
 {
-    double began = timer_now_s();
+    if (report(t, log, save, since_s, loss))
+        return 1;
+    if (!save)
+        return 0;
     timer_begin("train/checkpoint");
-    int failed = save(t);
+    int failed = trainer_save_end(t) || trainer_save_begin(t);
     timer_end("train/checkpoint");
-    *seconds = timer_now_s() - began;
     return failed;
 }
 
@@ -363,7 +156,7 @@ static int train_loop(struct trainer *t)
 {
     struct job *job = t->job;
     const struct train_settings *s = &job->settings.train;
-    double save_s = 0, mark_s = timer_now_s(), loss = 0;
+    double step_s = 0, save_s = 0, mark_s = timer_now_s(), loss = 0;
     struct progress progress;
     struct train_log log;
     char path[JOB_PATH], extra[64] = "";
@@ -373,20 +166,26 @@ static int train_loop(struct trainer *t)
         return TASK_FAILED;
     progress_start(&progress, "train", "steps", t->step, s->steps);
     int failed = 0, stop = 0;
-    while (t->step < s->steps && stop != STOP_LEAVE && !(failed = train_step(t))) {
-        stop = stop_requested(job, save_s);
-        int save_now = stop || t->step == s->steps ||
-                       (s->checkpoint_every > 0 && t->step % s->checkpoint_every == 0);
-        if (save_now || t->step % s->log_every == 0) {
-            if ((failed = report(t, &log, save_now, mark_s, &loss)))
+    while (t->step < s->steps && stop != STOP_LEAVE) {
+        double began = timer_now_s();
+        if ((failed = train_step(t)))
+            break;
+        step_s = fmax(step_s, timer_now_s() - began);
+        stop = stop_requested(job, step_s + save_s + t->write_s);
+        int save = stop || t->step == s->steps ||
+                   (s->checkpoint_every > 0 && t->step % s->checkpoint_every == 0);
+        if (save || t->step % s->log_every == 0) {
+            double pause = timer_now_s();
+            if ((failed = show_and_save(t, &log, save, mark_s, &loss)))
                 break;
             snprintf(extra, sizeof extra, "loss %.4g", loss);
-            if (save_now && (failed = timed_save(t, &save_s)))
-                break;
             mark_s = timer_now_s();
+            if (save)
+                save_s = mark_s - pause;
         }
         progress_show(&progress, t->step, extra);
     }
+    failed |= trainer_save_end(t);
     train_log_close(&log);
     if (failed)
         return TASK_FAILED;
@@ -410,7 +209,7 @@ int task_train(struct job *job)
     }
     timer_begin("train");
     int failed = comm_agree(job->comm, trainer_create(job, &t));
-    if (!failed && !resume(&t)) {
+    if (!failed && !trainer_resume(&t)) {
         log_info("network: %.2f M parameters, %.0f MB of activations and gradients a rank, %s",
                  (double)t.model.param_count * 1e-6,
                  (double)graph_arena_bytes(t.model.graph) * 1e-6,

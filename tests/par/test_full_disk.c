@@ -150,17 +150,19 @@ static void check_checkpoint(void)
     float *x = mem_zalloc(COUNT * sizeof *x);
     const struct checkpoint_array arrays[] = {{"params", x, COUNT}, {"ema", x, COUNT}};
     const struct checkpoint_param table[] = {{"weight", 0, COUNT}};
+    const struct checkpoint first = {folder, 1, "", "", arrays, 2, table, 1, 1, 0},
+                            second = {folder, 2, "", "", arrays, 2, table, 1, 1, 0};
     x[1] = 5;
-    CHECK(!checkpoint_write(folder, 1, "", "", arrays, 2, table, 1, 1, 0));
+    CHECK(!checkpoint_write(&first));
     for (size_t room = 0; room < 6 * MIB; room += MIB / 2 + 12345) {
         fill_disk(room);
-        CHECK(checkpoint_write(folder, 2, "", "", arrays, 2, table, 1, 1, 0));
+        CHECK(checkpoint_write(&second));
         CHECK(!text_exists(in_folder("step-00000002.h5")) &&
               !text_exists(in_folder("step-00000002.h5.new")));
         CHECK(checkpoint_find(folder, NULL) == 1);
         remove(in_folder("fill"));
     }
-    CHECK(!checkpoint_write(folder, 2, "", "", arrays, 2, table, 1, 1, 0));
+    CHECK(!checkpoint_write(&second));
     CHECK(checkpoint_find(folder, NULL) == 2);
     mem_free(x);
 }

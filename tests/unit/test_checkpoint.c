@@ -32,8 +32,9 @@ static int write_step(int64_t step, int64_t keep, int64_t keep_every)
 {
     const struct checkpoint_array arrays[] = {{"params", params, COUNT}, {"ema", ema, COUNT}};
     fill(step);
-    return checkpoint_write(folder, step, "&run /\n", "transport", arrays, 2, table, 2, keep,
-                            keep_every);
+    const struct checkpoint c = {folder, step,  "&run /\n", "transport", arrays,
+                                 2,      table, 2,          keep,        keep_every};
+    return checkpoint_write(&c);
 }
 
 /* Does the checkpoint of this step hold what write_step wrote? */
@@ -128,12 +129,30 @@ static void check_damage(void)
     struct h5_file *f; /* HDF5, but not a checkpoint; a checkpoint, but not complete */
     for (int i = 0; i < 2; i++) {
         CHECK(!h5_create(file_of(2000), NULL, "", &f));
-        CHECK(!h5_set_provenance(f, i ? "peclet-checkpoint" : "peclet-samples", 1, "", ""));
+        CHECK(!h5_set_provenance(f, i ? "peclet-checkpoint" : "peclet-samples", 1 + i, "", ""));
         CHECK(!h5_close(f));
         CHECK(checkpoint_find(folder, NULL) == 1000);
     }
     flip_byte(file_of(1000), 1200000);
     CHECK(checkpoint_find(folder, NULL) == -1);
+    empty_folder();
+}
+
+/* While one is written the one before it is found and read; half-written ones have no name. */
+static void check_background(void)
+{
+    const struct checkpoint_array arrays[] = {{"params", params, COUNT}, {"ema", ema, COUNT}};
+    const struct checkpoint c = {folder, 9, "", "", arrays, 2, table, 2, 0, 0};
+    struct checkpoint_writer *w;
+    double seconds = -1;
+    CHECK(!write_step(8, 0, 0));
+    fill(9);
+    CHECK(!checkpoint_begin(&c, &w));
+    int64_t found = checkpoint_find(folder, NULL);
+    CHECK(found == 8 || found == 9);
+    CHECK(!checkpoint_end(w, &seconds) && seconds > 0);
+    CHECK(checkpoint_find(folder, NULL) == 9 && holds(9) && holds(8));
+    CHECK(!checkpoint_end(NULL, NULL));
     empty_folder();
 }
 
@@ -190,6 +209,7 @@ int main(void)
         *buffers[i] = mem_alloc(COUNT * sizeof(float));
     check_round_trip();
     check_damage();
+    check_background();
     check_keep();
     check_no_room();
     for (int i = 0; i < 4; i++)
