@@ -9,6 +9,7 @@
 
 #include "base/die.h"
 #include "base/mem.h"
+#include "base/timer.h"
 #include "comm_mpi.h"
 
 enum { MAX_IN_FLIGHT = 256, MAX_COUNT = 1 << 30 }; /* counts of MPI are int */
@@ -20,6 +21,8 @@ struct mpi_state {
 };
 
 #define MPI_TRY(call) try_mpi((call), #call, __LINE__)
+/* A call that lasts until other ranks make theirs (the watchdog wants to know). */
+#define MPI_WAIT(call) (timer_waiting(1), MPI_TRY(call), timer_waiting(0))
 
 static void try_mpi(int code, const char *call, int line)
 {
@@ -38,14 +41,14 @@ static MPI_Comm world_of(const struct comm *c)
 
 static void mpi_barrier(struct comm *c)
 {
-    MPI_TRY(MPI_Barrier(world_of(c)));
+    MPI_WAIT(MPI_Barrier(world_of(c)));
 }
 
 static void mpi_bcast(struct comm *c, void *data, size_t bytes, int root)
 {
     for (size_t at = 0; at < bytes; at += MAX_COUNT) {
         int n = (int)(bytes - at < MAX_COUNT ? bytes - at : MAX_COUNT);
-        MPI_TRY(MPI_Bcast((char *)data + at, n, MPI_BYTE, root, world_of(c)));
+        MPI_WAIT(MPI_Bcast((char *)data + at, n, MPI_BYTE, root, world_of(c)));
     }
 }
 
@@ -53,7 +56,7 @@ static void reduce(struct comm *c, double *x, int64_t n, MPI_Op op)
 {
     for (int64_t at = 0; at < n; at += MAX_COUNT) {
         int count = (int)(n - at < MAX_COUNT ? n - at : MAX_COUNT);
-        MPI_TRY(MPI_Allreduce(MPI_IN_PLACE, x + at, count, MPI_DOUBLE, op, world_of(c)));
+        MPI_WAIT(MPI_Allreduce(MPI_IN_PLACE, x + at, count, MPI_DOUBLE, op, world_of(c)));
     }
 }
 
@@ -71,13 +74,13 @@ static void mpi_allgather(struct comm *c, const void *mine, size_t bytes, void *
 {
     REQUIRE(bytes <= MAX_COUNT);
     int n = (int)bytes;
-    MPI_TRY(MPI_Allgather(mine, n, MPI_BYTE, all, n, MPI_BYTE, world_of(c)));
+    MPI_WAIT(MPI_Allgather(mine, n, MPI_BYTE, all, n, MPI_BYTE, world_of(c)));
 }
 
 static void mpi_sum_wait(struct comm *c)
 {
     struct mpi_state *s = c->state;
-    MPI_TRY(MPI_Waitall(s->in_flight, s->requests, MPI_STATUSES_IGNORE));
+    MPI_WAIT(MPI_Waitall(s->in_flight, s->requests, MPI_STATUSES_IGNORE));
     s->in_flight = 0;
 }
 

@@ -12,6 +12,7 @@
 #include "base/timer.h"
 #include "base/version.h"
 #include "tasks/tasks.h"
+#include "tasks/watchdog.h"
 
 static const struct command {
     const char *name;
@@ -28,6 +29,7 @@ static const struct command {
     {"report", task_report, 1, "show the run on one page: report.html"},
     {"export", task_export, 0,
      "for other programs: the network as safetensors, the samples as PNGs"},
+    {"deck", task_deck, 1, "print the deck with overrides and defaults filled in"},
     {"check", task_check, 1, "validate a deck without computing"},
     {"plan", task_plan, 1, "memory, storage and arithmetic of a deck, without computing"},
     {"info", NULL, 1, "say what a file is: peclet info FILE"},
@@ -133,6 +135,8 @@ static int open_device(struct job *job)
 static int run_task(struct job *job, const struct command *command)
 {
     double began = timer_now_s();
+    if (command->task == task_deck) /* also where the deck's device is not */
+        return task_deck(job);
     if (open_device(job))
         return TASK_FAILED;
     if (command->light)
@@ -142,7 +146,9 @@ static int run_task(struct job *job, const struct command *command)
         return TASK_FAILED;
     log_info("peclet %s: %s, %d rank(s), %s", command->name, job->settings.run.name,
              job->comm->size, job->device->description);
+    watchdog_start(job, command->name);
     int result = command->task(job);
+    watchdog_stop();
     job_report(job, command->name, timer_now_s() - began);
     if (result == TASK_DONE && command->task == task_run)
         result = task_report(job);

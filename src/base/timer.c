@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/timer.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -13,6 +14,47 @@ static struct section {
     int64_t calls;
 } sections[MAX_SECTIONS];
 static int section_count;
+
+enum { MAX_DEPTH = 16 };
+static const char *_Atomic inside[MAX_DEPTH];
+static atomic_int depth, waiting;
+static atomic_llong signs_of_life;
+
+void timer_alive(void)
+{
+    atomic_fetch_add_explicit(&signs_of_life, 1, memory_order_relaxed);
+}
+
+void timer_waiting(int waits)
+{
+    atomic_store_explicit(&waiting, waits, memory_order_relaxed);
+    timer_alive();
+}
+
+const char *timer_watch(int *waits, int64_t *signs)
+{
+    *waits = atomic_load(&waiting);
+    *signs = (int64_t)atomic_load(&signs_of_life);
+    int top = atomic_load(&depth);
+    return top > 0 ? atomic_load(&inside[(top < MAX_DEPTH ? top : MAX_DEPTH) - 1]) : NULL;
+}
+
+static void enter(const char *name)
+{
+    int top = atomic_load(&depth);
+    if (top < MAX_DEPTH)
+        atomic_store(&inside[top], name);
+    atomic_store(&depth, top + 1);
+    timer_alive();
+}
+
+static void leave(void)
+{
+    int top = atomic_load(&depth);
+    if (top > 0)
+        atomic_store(&depth, top - 1);
+    timer_alive();
+}
 
 double timer_now_s(void)
 {
@@ -33,6 +75,7 @@ static struct section *find(const char *name)
 
 void timer_begin(const char *name)
 {
+    enter(name);
     find(name)->began = timer_now_s();
 }
 
@@ -41,6 +84,7 @@ void timer_end(const char *name)
     struct section *s = find(name);
     s->seconds += timer_now_s() - s->began;
     s->calls++;
+    leave();
 }
 
 void timer_add(const char *name, double s, int64_t calls)

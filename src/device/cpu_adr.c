@@ -223,6 +223,7 @@ static void run_level(const struct adr *a, struct cpu_group *g, int level, int w
     const struct adr_plan *plan = a->plan;
     int first, steps, populations = plan->collision != LBM_EQUILIBRIUM;
     for (int step = 0; step < plan->levels[level].steps; step += steps) {
+        timer_alive();
         turbulence_theta(plan, level, step, &first, &steps);
         cpu_field_make(a, g, level, step);
         double start = timer_now_s();

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "base/timer.h"
 
 enum { LAYERS = 3, CELLS = 4, CELL_CHANNELS = 16, MOST_PIXEL_VALUES = 4096 };
 static const int layer_channels[LAYERS] = {32, 64, 128};
@@ -199,6 +200,7 @@ void features_run(struct feature_net *f, int64_t n, const float *images, float *
     if (!f->random)
         run_pixels(f, n, images, out);
     for (int64_t first = 0; f->random && first < n; first += f->batch) {
+        timer_alive();
         int count = n - first < f->batch ? (int)(n - first) : f->batch;
         run_random(f, count, images + first * values, out + first * f->dim);
     }

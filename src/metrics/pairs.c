@@ -6,6 +6,7 @@
 #include <omp.h>
 
 #include "base/mem.h"
+#include "base/timer.h"
 
 enum { TILE_ROWS = 256 };
 
@@ -139,6 +140,7 @@ void pairs_visit(const struct block *b, const struct points *mine,
         float *dot = mem_alloc((size_t)TILE_ROWS * (size_t)b->n * sizeof *dot);
 #pragma omp for schedule(dynamic)
         for (int64_t tile = 0; tile < tiles; tile++) {
+            timer_alive();
             int64_t first = tile * TILE_ROWS;
             int rows = mine->n - first < TILE_ROWS ? (int)(mine->n - first) : TILE_ROWS;
             cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, b->n, d, 1.0f,

@@ -2,6 +2,7 @@
  * graph_run: the two walks over the operations. Nothing is decided here: places, rules for
  * gradients and convolution plans were fixed by graph_plan. */
 #include "base/die.h"
+#include "base/timer.h"
 #include "nn/graph_private.h"
 
 /* Finished gradients are reported in ranges of at least this many floats (1 MiB), so that a
@@ -121,8 +122,10 @@ static void forward_op(struct graph *g, const struct op *o, const struct graph_c
 const float *graph_forward(struct graph *g, const struct graph_call *call)
 {
     REQUIRE(g->arena && g->values);
-    for (int i = 0; i < g->op_count; i++)
+    for (int i = 0; i < g->op_count; i++) {
+        timer_alive();
         forward_op(g, &g->ops[i], call);
+    }
     return place(g, g->ops[g->op_count - 1].saved);
 }
 
@@ -197,6 +200,7 @@ void graph_backward(struct graph *g, const struct graph_call *call, const float 
     REQUIRE(g->arena && g->training);
     int64_t reported = g->param_total; /* everything from here on */
     for (int i = g->op_count - 1; i >= 0; i--) {
+        timer_alive();
         const struct op *o = &g->ops[i];
         backward_op(g, o, call, doutput, grads);
         if (o->weight < 0)
