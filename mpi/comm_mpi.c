@@ -158,6 +158,10 @@ struct comm *comm_mpi_create(int *argc, char ***argv)
     MPI_TRY(MPI_Comm_size(s->world, &c->size));
     die_init(c->rank, abort_world);
     gethostname(c->host, sizeof c->host - 1);
+    char library[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+    MPI_TRY(MPI_Get_library_version(library, &length));
+    snprintf(c->library, sizeof c->library, "%.*s", (int)strcspn(library, ",\n"), library);
     if (threads < MPI_THREAD_FUNNELED)
         DIE("this MPI allows no threads beside it (MPI_THREAD_FUNNELED): use a build of it that "
             "does");

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/timer.h"
 #include "base/version.h"
+#include "comm_nccl.h"
 #include "tasks/tasks.h"
 #include "tasks/watchdog.h"
 
@@ -31,7 +32,8 @@ static const struct command {
      "for other programs: the network as safetensors, the samples as PNGs"},
     {"deck", task_deck, 1, "print the deck with overrides and defaults filled in"},
     {"check", task_check, 1, "validate a deck without computing"},
-    {"plan", task_plan, 1, "memory, storage and arithmetic of a deck, without computing"},
+    {"plan", task_plan, 1,
+     "storage, memory and time of a deck, after a short trial on this machine"},
     {"info", NULL, 1, "say what a file is: peclet info FILE"},
     {"help", NULL, 1, "all groups of a deck, one group, or one key: peclet help [GROUP[.KEY]]"},
     {"version", NULL, 1, "version, commit, build"},
@@ -112,7 +114,7 @@ static int read_deck(struct job *job, int override_count, char **overrides)
     if (!failed && comm->rank)
         failed = deck_read(job->deck_path, text, bytes, overrides, override_count, s->groups,
                            s->group_count);
-    mem_free(text);
+    job->deck_text = text;
     if (comm_agree(comm, failed))
         return 1;
     job->deck = deck_resolved(job->settings.groups, job->settings.group_count);
@@ -132,6 +134,23 @@ static int open_device(struct job *job)
     return 0;
 }
 
+/* From here on sums over ranks are of GPU memory, where the device is a GPU. */
+static int join_gpus(struct job *job)
+{
+    const struct settings *s = &job->settings;
+    struct comm_nccl_settings how = {.share_gpu = s->run.share_gpu,
+                                     .type =
+                                         strcmp(s->train.reduce, "bf16") ? DTYPE_F32 : DTYPE_BF16,
+                                     .timeout_s = s->limits.step};
+    if (strcmp(job->device->name, "cuda"))
+        return 0;
+    struct comm *comm = comm_nccl_create(world, job->device, &how);
+    if (!comm)
+        return 1;
+    job->comm = comm;
+    return 0;
+}
+
 static int run_task(struct job *job, const struct command *command)
 {
     double began = timer_now_s();
@@ -141,6 +160,8 @@ static int run_task(struct job *job, const struct command *command)
         return TASK_FAILED;
     if (command->light)
         return command->task(job);
+    if (join_gpus(job))
+        return TASK_FAILED;
     int failed = job->comm->rank == 0 && text_make_folders(job->settings.run.out);
     if (comm_agree(job->comm, failed) || job_write_provenance(job, command->name))
         return TASK_FAILED;
@@ -170,8 +191,12 @@ static int run_deck(const struct command *command, struct job *job)
     }
     job->deck_path = job->argv[2];
     int result = read_deck(job, job->argc - 3, job->argv + 3) ? TASK_USAGE : run_task(job, command);
+    if (job->comm != world)
+        job->comm->ops->destroy(job->comm);
+    job->comm = world;
     device_close(job->device);
     mem_free(job->deck);
+    mem_free(job->deck_text);
     return result;
 }
 

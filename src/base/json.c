@@ -116,6 +116,12 @@ void json_bool(struct json *j, const char *key, int value)
     fputs(value ? "true" : "false", j->file);
 }
 
+void json_raw(struct json *j, const char *key, const char *value)
+{
+    before_value(j, key);
+    fputs(value, j->file);
+}
+
 static const char *skip_space(const char *p)
 {
     return p + strspn(p, " \t\r\n");

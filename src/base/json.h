@@ -20,6 +20,7 @@ void json_string(struct json *j, const char *key, const char *value);
 void json_int(struct json *j, const char *key, int64_t value);
 void json_real(struct json *j, const char *key, double value);
 void json_bool(struct json *j, const char *key, int value);
+void json_raw(struct json *j, const char *key, const char *value); /* value: JSON already */
 
 /* Reader for flat look-ups in a small document: path is "a.b.c" through objects, numbers from 0 through arrays. Return 0 when found with that type,
  * silently non-zero otherwise (malformed text, null, a string longer than out_bytes - 1). */

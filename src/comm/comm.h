@@ -26,6 +26,7 @@ struct comm {
     int rank, size;             /* of the job */
     int local_rank, local_size; /* among the ranks of this node */
     char host[64];
+    char library[96]; /* name and version of the MPI library, "" without */
     void *state; /* owned by the implementation */
 };
 

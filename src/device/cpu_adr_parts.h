@@ -21,6 +21,10 @@ void cpu_waves_full(int side, int most, struct cpu_waves *w); /* cos, sin(2 pi m
 void cpu_waves_cosine(int side, struct cpu_waves *w); /* orthonormal DCT-II: its synthesis ... */
 void cpu_waves_analysis(const struct cpu_waves *cosine, struct cpu_waves *w); /* ... and analysis */
 void cpu_waves_free(struct cpu_waves *w);
+/* Largest |m| or |n| with an amplitude; kappa/(2 pi) of the mode that each coefficient belongs to,
+ * turns [count, count], zero before. */
+int cpu_waves_highest(const struct adr_plan *plan, const double *amplitude);
+void cpu_waves_turns(const struct adr_plan *plan, const struct cpu_waves *w, double *turns);
 
 /* The velocity of all images, planned: which phases go where. */
 struct cpu_spectrum {

@@ -175,8 +175,7 @@ static void add_draws(const struct adr_plan *plan, struct cpu_spectrum *s, enum 
         }
 }
 
-/* Largest |m| or |n| with an amplitude. */
-static int highest_mode(const struct adr_plan *plan, const double *amplitude)
+int cpu_waves_highest(const struct adr_plan *plan, const double *amplitude)
 {
     int most = 1, side = plan->side, sine = plan->velocity == VELOCITY_STREAMFUNCTION;
     for (int j = 0; j < side; j++)
@@ -190,18 +189,17 @@ static int highest_mode(const struct adr_plan *plan, const double *amplitude)
     return most;
 }
 
-static void set_turns(const struct adr_plan *plan, int most, struct cpu_spectrum *s)
+void cpu_waves_turns(const struct adr_plan *plan, const struct cpu_waves *w, double *turns)
 {
-    const struct cpu_waves *w = &s->waves;
     double unit =
         plan->velocity == VELOCITY_STREAMFUNCTION ? 0.5 : 1.0; /* kappa/(2 pi) of mode 1 */
-    for (int n = 0; n <= most; n++)
-        for (int m = 0; m <= most; m++)
+    for (int n = 0; n <= w->most; n++)
+        for (int m = 0; m <= w->most; m++)
             for (int kind = 0; kind < 4; kind++) {
                 int x = kind & 1 ? w->sine[m] : w->cosine[m];
                 int y = kind & 2 ? w->sine[n] : w->cosine[n];
                 if (x >= 0 && y >= 0)
-                    s->turns[y * w->count + x] = unit * sqrt((double)m * m + (double)n * n);
+                    turns[y * w->count + x] = unit * sqrt((double)m * m + (double)n * n);
             }
 }
 
@@ -218,7 +216,7 @@ void cpu_spectrum_init(const struct adr_plan *plan, int lanes, struct cpu_spectr
         turbulence_sine_modes(plan, amplitude, kappa);
     else
         turbulence_full_modes(plan, amplitude, kappa);
-    int most = highest_mode(plan, amplitude);
+    int most = cpu_waves_highest(plan, amplitude);
     if (sine)
         cpu_waves_sine(plan->side, most, &s->waves);
     else
@@ -229,7 +227,7 @@ void cpu_spectrum_init(const struct adr_plan *plan, int lanes, struct cpu_spectr
     s->turns = mem_zalloc((size_t)s->waves.count * (size_t)s->waves.count * sizeof(double));
     s->draw = mem_alloc(modes / 2 * sizeof *s->draw);
     s->target = mem_alloc(modes * 8 * sizeof *s->target);
-    set_turns(plan, most, s);
+    cpu_waves_turns(plan, &s->waves, s->turns);
     add_draws(plan, s, RNG_PHASE_X, most, amplitude);
     if (plan->velocity == VELOCITY_COMPRESSIBLE)
         add_draws(plan, s, RNG_PHASE_Y, most, amplitude);

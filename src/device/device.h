@@ -79,7 +79,7 @@ struct device_ops {
     /* memory */
     void *(*alloc)(struct device *d, size_t bytes); /* 64-byte aligned, contents undefined; bytes 0 gives NULL */
     void (*free)(struct device *d, void *p);
-    void (*upload)(struct device *d, void *dst, const void *host, size_t bytes);
+    void (*upload)(struct device *d, void *dst, const void *host, size_t bytes); /* host may change on return */
     void (*download)(struct device *d, void *host, const void *src, size_t bytes);
     void (*copy)(struct device *d, void *dst, const void *src, size_t bytes);
     void (*zero)(struct device *d, void *dst, size_t bytes);
@@ -193,3 +193,5 @@ void device_close(struct device *d);
 /* The implementations; device_ref_create never fails. */
 struct device *device_ref_create(void);
 int device_cpu_create(int threads, struct device **out);
+int device_cuda_create(int local_rank, struct device **out); /* GPU local_rank % (GPUs in sight); in builds with CUDA */
+int device_cuda_present(int local_rank);                     /* would it find one that will do? */

@@ -24,21 +24,49 @@ static int own_threads(int local_size)
     return mine > 1 ? mine : 1;
 }
 
-int device_open(const char *name, int threads, int local_rank, int local_size, struct device **out)
+#ifdef PECLET_HAVE_CUDA
+static int has_gpu(int local_rank)
+{
+    return device_cuda_present(local_rank);
+}
+
+static int open_gpu(int threads, int local_rank, struct device **out)
+{
+    if (device_cuda_create(local_rank, out))
+        return 1;
+    (*out)->threads = threads; /* what runs on the host beside it */
+    return 0;
+}
+#else
+static int has_gpu(int local_rank)
 {
     (void)local_rank;
+    return 0;
+}
+
+static int open_gpu(int threads, int local_rank, struct device **out)
+{
+    (void)threads;
+    (void)local_rank;
+    (void)out;
+    log_error("this build has no CUDA device; run.device = 'cpu' computes on the processor");
+    return 1;
+}
+#endif
+
+int device_open(const char *name, int threads, int local_rank, int local_size, struct device **out)
+{
     if (threads <= 0)
         threads = own_threads(local_size);
     if (strcmp(name, "ref") == 0) {
         *out = device_ref_create();
         return 0;
     }
+    if (strcmp(name, "cuda") == 0 || (strcmp(name, "auto") == 0 && has_gpu(local_rank)))
+        return open_gpu(threads, local_rank, out);
     if (strcmp(name, "cpu") == 0 || strcmp(name, "auto") == 0)
         return device_cpu_create(threads, out);
-    if (strcmp(name, "cuda") == 0)
-        log_error("this build has no CUDA device; run.device = 'cpu' computes on the processor");
-    else
-        log_error("unknown device '%s'; there are 'auto', 'cpu', 'cuda' and 'ref'", name);
+    log_error("unknown device '%s'; there are 'auto', 'cpu', 'cuda' and 'ref'", name);
     return 1;
 }
 

@@ -72,22 +72,22 @@ double turbulence_file_rms(const struct adr_plan *plan)
     return sqrt(sum / (double)count);
 }
 
-static const float *file_frame(const struct adr_plan *plan, int level, int step)
+int turbulence_frame(const struct adr_plan *plan, int level, int step)
 {
     const struct adr_level *last = &plan->levels[plan->level_count];
     int first, steps;
     double end = last->fo + last->steps * last->fo_step;
     double part = hold_midpoint(plan, level, step, &first, &steps) / end;
     int frame = (int)(part * plan->file_frames);
-    if (frame >= plan->file_frames)
-        frame = plan->file_frames - 1;
-    return plan->file_field + (size_t)frame * 2 * (size_t)plan->side * (size_t)plan->side;
+    return frame < plan->file_frames ? frame : plan->file_frames - 1;
 }
 
 void turbulence_given(const struct adr_plan *plan, int level, int step, double file_rms, double *v)
 {
     int side = plan->side, cells = side * side;
-    const float *frame = plan->velocity == VELOCITY_FILE ? file_frame(plan, level, step) : NULL;
+    const float *frame = NULL;
+    if (plan->velocity == VELOCITY_FILE)
+        frame = plan->file_field + (size_t)turbulence_frame(plan, level, step) * 2 * (size_t)cells;
     /* mean of (y - 1/2)^2 over cell centres is (1 - 1/L^2)/12 */
     double spin = sqrt(12.0 / (1.0 - 1.0 / ((double)side * side)));
     for (int j = 0; j < side; j++)

@@ -40,5 +40,6 @@ double turbulence_theta(const struct adr_plan *plan, int level, int step, int *h
  * frames are spread evenly over Fo and the one at the midpoint of the hold is taken; all frames
  * share one scale, by which the rms component over all of them is V: file_rms from
  * turbulence_file_rms (1 for the other kinds). */
+int turbulence_frame(const struct adr_plan *plan, int level, int step); /* which of a file */
 double turbulence_file_rms(const struct adr_plan *plan);
 void turbulence_given(const struct adr_plan *plan, int level, int step, double file_rms, double *v);

@@ -70,27 +70,25 @@ static void timings(struct job *job, struct page *p)
     mem_free(text);
 }
 
-/* Each host once, with its number of ranks. */
+/* Which ranks on which hosts: the first lines of run.json's table. */
 static void list_hosts(const char *run, char *out, size_t out_bytes)
 {
-    char host[CELL], next[CELL], path[32];
+    enum { LINES = 8 };
+    char host[CELL], ranks[CELL], path[32];
     size_t used = 0;
-    int same = 1;
     out[0] = 0;
-    if (json_find_string(run, "hosts.0", host, sizeof host))
-        return;
-    for (int i = 1;; i++, same++) {
-        snprintf(path, sizeof path, "hosts.%d", i);
-        int last = json_find_string(run, path, next, sizeof next) != 0;
-        if (!last && !strcmp(host, next))
-            continue;
-        if (used < out_bytes)
-            used += (size_t)snprintf(out + used, out_bytes - used, "%s%s (%d rank%s)",
-                                     used ? ", " : "", host, same, same == 1 ? "" : "s");
-        if (last)
+    for (int i = 0; used < out_bytes; i++) {
+        snprintf(path, sizeof path, "ranks_on.%d.host", i);
+        if (json_find_string(run, path, host, sizeof host))
             return;
-        memcpy(host, next, sizeof host);
-        same = 0;
+        snprintf(path, sizeof path, "ranks_on.%d.ranks", i);
+        json_find_string(run, path, ranks, sizeof ranks);
+        used += (size_t)snprintf(out + used, out_bytes - used, "%s%s", used ? ", " : "",
+                                 i == LINES ? "..." : host);
+        if (i == LINES)
+            return;
+        if (used < out_bytes)
+            used += (size_t)snprintf(out + used, out_bytes - used, " (%s)", ranks);
     }
 }
 
@@ -99,7 +97,7 @@ static void provenance(struct job *job, struct page *p)
     static const char *const keys[][2] = {{"deck", "deck"},
                                           {"started", "started"},
                                           {"command", "command"},
-                                          {"device", "device"},
+                                          {"ranks_on.0.device", "device"},
                                           {"precision", "arithmetic of the network"},
                                           {"version", "version"},
                                           {"commit", "commit"},
@@ -116,7 +114,7 @@ static void provenance(struct job *job, struct page *p)
                 page_row(p, 2, cells, 0);
         }
         list_hosts(text, hosts, sizeof hosts);
-        page_row(p, 2, (const char *const[]){"hosts", hosts}, 0);
+        page_row(p, 2, (const char *const[]){"hosts (ranks)", hosts}, 0);
         page_table_end(p);
         page_fold(p, "run.json", text);
     }

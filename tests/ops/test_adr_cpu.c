@@ -106,9 +106,12 @@ static struct outcome run(int reference, const struct adr_plan *plan, int n, int
 static double largest_difference(size_t count, const float *a, const float *b)
 {
     double largest = 0;
-    for (size_t i = 0; i < count; i++)
-        if (!(fabs((double)a[i] - (double)b[i]) <= largest)) /* a NaN counts */
-            largest = fabs((double)a[i] - (double)b[i]);
+    for (size_t i = 0; i < count; i++) {
+        double difference = fabs((double)a[i] - (double)b[i]);
+        largest = difference <= largest ? largest : difference;
+        if (!isfinite(difference))
+            return INFINITY;
+    }
     return largest;
 }
 

@@ -36,7 +36,7 @@ const struct tolerance tolerances[] = {
      * to bf16 that falls the other way is 1/256 at most, two are 1/128. `one` are groups of a
      * single number, where rstd is 316 and what follows is rounding times that; `far` is x about
      * 300. */
-    {"conv_forward.y", 5e-6, 5e-3},              /* 2.5e-6, 3.0e-3 */
+    {"conv_forward.y", 5e-6, 8e-3},              /* 2.5e-6, 3.0e-3; rounded twice: 5.9e-3 */
     {"conv_backward_data.dx", 6e-6, 8e-3},       /* 3.2e-6, 6.0e-3: += rounds twice */
     {"conv_backward_weights.dw", 4e-6, 4e-6},    /* 1.1e-6, 4.1e-7 */
     {"conv_backward_weights.dbias", 2e-5, 4e-6}, /* 5.4e-6 (one sum of 1568 numbers), 6.6e-8 */
@@ -101,9 +101,21 @@ static void visit_gradients(const struct visitor *v, const struct op_case *c)
     check_gradients(v->ref, c, v->state);
 }
 
+/* Slow devices (a GPU's kernels on the host) leave out what is larger than $PECLET_OPS_MFLOP, and say
+ * how much that was. */
+static int left_out;
+static int too_large(const struct op_case *c)
+{
+    const char *limit = getenv("PECLET_OPS_MFLOP");
+    int large = limit && c->pass[0].flops > 1e6 * atof(limit);
+    left_out += large;
+    return large;
+}
+
 static void visit_compare(const struct visitor *v, const struct op_case *c)
 {
-    compare_devices(v->d, v->ref, c, v->state);
+    if (!too_large(c))
+        compare_devices(v->d, v->ref, c, v->state);
 }
 
 static void test_device(const char *name)
@@ -119,6 +131,8 @@ static void test_device(const char *name)
     visit_adr(&v);
     visit_judges(&v);
     report_print(&report);
+    if (left_out)
+        printf("%d cases left out: larger than %s MFLOP\n", left_out, getenv("PECLET_OPS_MFLOP"));
     oracle_all(d);
     oracle_pool(d);
     chance_normal(d);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * adr_cuda: what the files of the forward process on the GPU share.
+ *
+ *     adr_cuda.c      plan and memory, the loop over holds, which kernel runs
+ *     adr_spectrum.c  tables of waves and modes, made on the host
+ *     adr_waves.cu    random phases, their turning, sums of waves
+ *     adr_velocity.cu waves to velocity: curl, scale, limits, statistics
+ *     adr_pull.cu     lattice steps, one launch each: every collision and side; the oracle of the next
+ *     adr_chip.cu     lattice steps of many holds in one launch, the image kept in registers; adr_chip.cuh: a row
+ *     adr_heat.cu     exact blur
+ *
+ * A hold is a stretch of lattice steps with one velocity. Velocities are made for several holds and all images at
+ * once, so that no launch is small; fields that images share (closed forms, realisations) are made once. All structs
+ * below go to kernels by value; their pointers are device memory. */
+#pragma once
+#include "cuda_ops.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+struct adr_hold {
+    int level, steps, first_of_level, last_of_level;
+    int frame;        /* VELOCITY_FILE */
+    float cs2, tau;
+    double theta;     /* of the phases */
+    double speed, alpha;
+};
+
+/* out[r, c] = sum_k in[r, k] wave_k(c), c = 0..n-1, for the rows of many matrices. Waves and symmetry as in
+ * device/simd/simd_adr.h: the first `even` are even about the middle of n cells, the rest odd, and the table holds
+ * half of the columns; symmetric = 0: any matrix, all columns in the table. */
+struct adr_waves_table {
+    int n, columns, symmetric, even, odd;
+    const float *table; /* [even + odd, columns] */
+};
+struct adr_rows {
+    float *at;
+    int64_t matrix; /* floats between matrices */
+    int row, column; /* floats between rows and columns */
+};
+void cuda_adr_transform(struct device *d, const struct adr_waves_table *w, int64_t matrices, int rows,
+                        struct adr_rows in, struct adr_rows out);
+
+struct adr_seen { /* of one field: (|vx|+|vy|)/cs2, v.v/2/alpha, factor of cap_ratio */
+    float ratio, diffusion, cut;
+};
+struct adr_seen_all {
+    int64_t fields, over;
+    double ratio, diffusion, cut;
+};
+
+/* The velocity of the fields (distinct keys) of a call. */
+struct adr_flow {
+    enum velocity_kind kind;
+    int side, parts, count, most; /* parts: sums of waves a field, 0 none; waves an axis; highest mode */
+    uint64_t seed;
+    double cap_speed, cap_ratio;
+    struct adr_waves_table waves;
+    const float *amplitude; /* by mode, turbulence.h */
+    const double *turns;    /* [count, count] kappa/(2 pi) */
+    const int *cosine, *sine; /* [most + 1] which wave, -1 none */
+    const float *given;     /* [frames, 2, L, L] kinds in closed form, V = 1 */
+    const struct adr_hold *hold; /* all of the plan */
+
+    int fields;
+    const uint64_t *key;    /* [fields] */
+    const int *last;        /* [fields] level after which nobody needs it */
+    float *part_a, *part_b; /* [fields, parts, count, count]: coefficients at theta = 0 and a quarter turn on */
+    float *coefficient;     /* [holds, fields, parts, count, count] */
+    float *middle;          /* [holds, fields, parts, count, L] */
+    float *psi;             /* [holds, fields, L, L] */
+    float *v;               /* [holds, fields, 2, L, L] lattice units */
+    struct adr_seen *seen;  /* [holds of the plan, fields] */
+    struct adr_seen_all *seen_all;
+};
+/* Random phases of all fields; the sums of waves of holds [first, first + holds): psi, or the two components before
+ * their scale in v; the velocities of these holds, sums included. */
+void cuda_adr_phases(struct device *d, const struct adr_flow *f);
+void cuda_adr_sums(struct device *d, const struct adr_flow *f, int first, int holds);
+void cuda_adr_fields(struct device *d, const struct adr_flow *f, int first, int holds);
+/* Over the holds [0, holds): into *seen_all. */
+void cuda_adr_seen(struct device *d, const struct adr_flow *f, int holds);
+
+/* Host tables of a plan's waves into device memory (of `d`): fills kind to given; *memory is what to free. */
+void adr_spectrum_create(struct device *d, const struct adr_plan *plan, struct adr_flow *f, void **memory);
+/* The same for heat: cosine waves and the analysis that gives their coefficients. */
+void adr_heat_tables(struct device *d, int side, struct adr_waves_table *cosine, struct adr_waves_table *analysis,
+                     void **memory);
+
+/* The images of a call. Captures of image i at level k: start[k * images + i], follow[...], ..., -1 ends. */
+struct adr_images {
+    int side, channels, images, order;
+    enum lbm_walls walls;
+    enum lbm_collision collision;
+    float base;      /* u = base + phi */
+    float *phi;      /* [images, channels, L, L] */
+    float *f, *next; /* [images, channels, 9, L, L] populations less w_i base, after collision */
+    const struct adr_hold *hold;
+    const float *v;  /* of the first hold of a launch, then v_hold floats on */
+    int64_t v_hold;
+    const int *field; /* [images] */
+    const int *last;  /* [images] last captured level */
+    const int *start, *follow;
+    const int64_t *slot;
+    float *u, *delta;   /* [slots, L, L, channels]; delta may be NULL */
+    float scale, offset; /* image value = scale phi + offset */
+};
+/* u0 [images, L, L, channels] to phi, and to the captures of level 0. */
+void cuda_adr_load(struct device *d, const struct adr_images *s, const float *u0);
+/* Holds [first, first + holds) by the pull kernel; `hold` are the same on the host. wanted [levels + 1]: some image
+ * captures the level. Swaps f and next. */
+void cuda_adr_pull(struct device *d, struct adr_images *s, const struct adr_hold *hold, int first, int holds,
+                   const unsigned char *wanted);
+
+/* How the chip kernel would take images of this side: columns a lane, rows a warp, warps a block, blocks a cluster.
+ * columns 0: not at all. warps_limit > 0 limits the block (tests: clusters of small images). */
+struct adr_chip {
+    int columns, rows, warps, cluster;
+};
+struct adr_chip cuda_adr_chip_layout(struct device *d, int side, int warps_limit);
+void cuda_adr_chip(struct device *d, const struct adr_images *s, const struct adr_chip *c, int first, int holds);
+
+/* Exact blur. */
+struct adr_heat {
+    int side, channels, images, batch; /* batch: captures at once */
+    struct adr_waves_table cosine, analysis;
+    float *spectrum, *coefficient, *middle; /* [images, channels, L, L] */
+    const double *sigma;         /* [levels + 1] */
+};
+struct adr_heat_capture {
+    int64_t slot;
+    int image, level;
+};
+void cuda_adr_heat_spectrum(struct device *d, const struct adr_heat *h, const float *u0);
+void cuda_adr_heat_images(struct device *d, const struct adr_heat *h, int captures,
+                          const struct adr_heat_capture *capture, const float *u0, float *u, float *delta);
+#ifdef __cplusplus
+}
+#endif

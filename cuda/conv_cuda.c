@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Convolutions of the cuda device: cuDNN does the arithmetic where it has a plan (conv_cudnn.c), our own kernels where
+ * not (conv_direct.cu). Plans are made at first use, because a layer needs only some of the passes. What cuDNN may not
+ * do in place takes a detour through scratch: a residual that is y itself, and the gradient of the weights.
+ *
+ * Images of 1 or 3 channels (first and last layer) are handed to cuDNN as they are; its plan or its refusal decides. */
+#include "base/die.h"
+#include "base/mem.h"
+#include "conv_cudnn.h"
+#include "conv_direct.h"
+#include "cuda_ops.h"
+
+struct conv {
+    struct conv_shape s;
+    int64_t x_count, y_count;
+    void *w; /* [c_out,kernel_h,kernel_w,c_in] in s.type */
+    float *
+        no_bias; /* [c_out] zeros: a residual alone goes the way of bias and residual, rounded once */
+};
+
+static size_t round_up(size_t bytes)
+{
+    return (bytes + 255) / 256 * 256;
+}
+
+struct conv *cuda_conv_create(struct device *d, const struct conv_shape *s)
+{
+    struct conv *c = mem_zalloc(sizeof *c);
+    struct conv_window k = conv_window_of(s);
+    c->s = *s;
+    c->x_count = (int64_t)s->n * s->h * s->w * s->c_in;
+    c->y_count = (int64_t)s->n * k.out_h * k.out_w * s->c_out;
+    REQUIRE((int64_t)s->n * s->h * s->w < INT32_MAX / 2 && c->y_count >= 0);
+    c->w = d->ops->alloc(d, (size_t)conv_weight_count(s) * dtype_bytes(s->type));
+    c->no_bias = d->ops->alloc(d, (size_t)s->c_out * sizeof(float));
+    d->ops->zero(d, c->no_bias, (size_t)s->c_out * sizeof(float));
+    if (s->kernel == 1 && s->kernel_w == 0 && s->stride == 1 &&
+        s->h * s->w == 1) { /* a linear layer: images are pixels */
+        c->s.w = s->n;
+        c->s.n = 1;
+    }
+    if (s->backward)
+        cuda_scratch(d, conv_direct_scratch(s)); /* dbias, whoever computes dw */
+    return c;
+}
+
+void cuda_conv_destroy(struct device *d, struct conv *c)
+{
+    if (!c)
+        return;
+    d->ops->free(d, c->no_bias);
+    d->ops->free(d, c->w);
+    mem_free(c);
+}
+
+void cuda_conv_weights(struct device *d, struct conv *c, const float *w)
+{
+    conv_direct_weights(d, &c->s, w, c->w);
+}
+
+/* Runs a plan with its workspace behind the first `spare` bytes of scratch (the caller's). */
+static void run(struct device *d, const struct cudnn_plan *p, const struct cudnn_tensors *t,
+                size_t spare)
+{
+    char *scratch = cuda_scratch(d, round_up(spare) + cudnn_plan_workspace(p));
+    cudnn_plan_run(d, p, t, scratch + round_up(spare));
+}
+
+/* The first `bytes` of scratch where `p` has room behind them. */
+static void *spare_of(struct device *d, const struct cudnn_plan *p, size_t bytes)
+{
+    return cuda_scratch(d, round_up(bytes) + cudnn_plan_workspace(p));
+}
+
+void cuda_conv_forward(struct device *d, struct conv *c, const void *x, const float *bias,
+                       const void *residual, void *y)
+{
+    const struct conv_shape *s = &c->s;
+    size_t y_bytes = (size_t)c->y_count * dtype_bytes(s->type), spare = residual == y ? y_bytes : 0;
+    struct cudnn_tensors t = {
+        .x = x, .w = c->w, .y = y, .bias = bias ? bias : c->no_bias, .residual = residual};
+    const struct cudnn_plan *p = NULL;
+    if (c->y_count == 0)
+        return;
+    if (bias || residual)
+        p = cudnn_plan_for(d, s, residual ? PASS_BIAS_ADD : PASS_BIAS);
+    if (p) {
+        if (spare) {
+            t.residual = spare_of(d, p, spare);
+            d->ops->copy(d, (void *)(uintptr_t)t.residual, y, y_bytes);
+        }
+        run(d, p, &t, spare);
+    } else if ((p = cudnn_plan_for(d, s, PASS_FORWARD))) {
+        if (spare)
+            t.y = spare_of(d, p, spare);
+        run(d, p, &t, spare);
+        if (bias || residual)
+            conv_direct_epilogue(d, s, t.y, bias, residual, y);
+    } else {
+        conv_direct_forward(d, s, x, c->w, bias, residual, y);
+    }
+}
+
+void cuda_conv_backward_data(struct device *d, struct conv *c, const void *dy, void *dx,
+                             int accumulate)
+{
+    const struct conv_shape *s = &c->s;
+    struct cudnn_tensors t = {.x = dx, .w = c->w, .y = dy};
+    const struct cudnn_plan *p = cudnn_plan_for(d, s, accumulate ? PASS_DATA_ADD : PASS_DATA);
+    if (p) {
+        run(d, p, &t, 0);
+    } else if (accumulate && (p = cudnn_plan_for(d, s, PASS_DATA))) {
+        size_t spare = (size_t)c->x_count * dtype_bytes(s->type);
+        t.x = spare_of(d, p, spare);
+        run(d, p, &t, spare);
+        cuda_add(d, c->x_count, s->type, t.x, dx);
+    } else {
+        conv_direct_backward_data(d, s, dy, c->w, dx, accumulate);
+    }
+}
+
+void cuda_conv_backward_weights(struct device *d, struct conv *c, const void *x, const void *dy,
+                                float *dw, float *dbias)
+{
+    const struct conv_shape *s = &c->s;
+    size_t w_bytes = (size_t)conv_weight_count(s) * sizeof(float);
+    if (c->y_count == 0)
+        return;
+    int bf16 = s->type == DTYPE_BF16;
+    const struct cudnn_plan *p = cudnn_plan_for(d, s, bf16 ? PASS_WEIGHTS : PASS_WEIGHTS_ADD);
+    struct cudnn_tensors t = {.x = x, .w = dw, .y = dy};
+    if (p && bf16) {
+        t.old = dw;
+        t.w = spare_of(d, p, w_bytes);
+        run(d, p, &t, w_bytes);
+        d->ops->copy(d, dw, t.w, w_bytes);
+    } else if (p) {
+        run(d, p, &t, 0);
+    } else {
+        conv_direct_backward_weights(d, s, x, dy, dw);
+    }
+    if (dbias)
+        conv_direct_bias_gradient(d, s, dy, dbias);
+}
