@@ -8,7 +8,10 @@
 # 75 if one was stopped.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tools/mpi_env.sh
 source "$here/mpi_env.sh"
+# shellcheck source=tools/sweep_list.sh
+source "$here/sweep_list.sh"
 peclet=${PECLET:-$here/../build/peclet}
 usage() {
     echo "usage: tools/sweep.sh DECK OVERRIDES.txt [-n RANKS] [-o FOLDER]" >&2
@@ -30,23 +33,13 @@ launch=()
 [ "$ranks" -gt 1 ] && launch=(mpirun --bind-to none -n "$ranks")
 mkdir -p "$folder" || exit 1
 
-names=() failed=0 number=0
-while IFS= read -r line || [ -n "$line" ]; do
-    number=$((number + 1))
-    read -r -a words <<<"$line"
-    [ ${#words[@]} -gt 0 ] && [[ ${words[0]} != [#!]* ]] || continue
-    name=run-$number overrides=()
-    for word in "${words[@]}"; do
-        case $word in
-        name=*) name=${word#name=} ;;
-        *) overrides+=("$word") ;;
-        esac
-    done
-    case " ${names[*]} " in *" $name "*) echo "$list:$number: two runs are named $name" >&2; exit 2 ;; esac
+sweep_read "$list" || exit 2
+names=() failed=0
+for i in "${!sweep_names[@]}"; do
+    name=${sweep_names[i]} out=$folder/${sweep_names[i]}
+    read -r -a overrides <<<"${sweep_overrides[i]}"
     names+=("$name")
-    out=$folder/$name
-    key=$(cat "$deck"; printf '%s\n' "${overrides[@]}")
-    if [ -f "$out/metrics.json" ] && [ "$(cat "$out/sweep" 2>/dev/null)" = "$key" ]; then
+    if sweep_complete "$out" "$deck" "${overrides[@]}"; then
         echo "$name: complete"
         continue
     fi
@@ -61,10 +54,10 @@ while IFS= read -r line || [ -n "$line" ]; do
         echo "$name failed (exit $result)" >&2
         failed=1
     else
-        printf '%s\n' "$key" >"$out/sweep"
+        sweep_mark "$out" "$deck" "${overrides[@]}"
     fi
     /usr/bin/env python3 "$here/sweep_table.py" "$folder" "${names[@]}" || failed=1
-done <"$list"
+done
 /usr/bin/env python3 "$here/sweep_table.py" "$folder" "${names[@]}" || failed=1
 cat "$folder/table.md"
 exit $failed

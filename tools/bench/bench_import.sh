@@ -34,7 +34,7 @@ for i, name in enumerate(names):
 out.tofile("pillow.bin")
 print(len(names), time.perf_counter() - start)
 P
-for round in 1 2 3 4 5; do
+for _ in 1 2 3 4 5; do
     read -r count pillow < <(/usr/bin/python3 pillow.py "$zip")
     rm -rf out
     mpirun --bind-to none -n "$ranks" "$peclet" import deck.nml dataset.path="$zip" run.out=out run.threads=1 \

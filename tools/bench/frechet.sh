@@ -11,7 +11,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 echo "load before: $(cut -d' ' -f1 /proc/loadavg)"
 "$bench" make "$folder/moments" "${2:-2048}" "${3:-10000}"
-for round in 1 2 3 4 5; do
+for _ in 1 2 3 4 5; do
     "$bench" time "$folder/moments"
     /usr/bin/python3 "$here/peer_frechet.py" "$folder/moments"
 done >"$folder/times"

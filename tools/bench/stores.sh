@@ -34,11 +34,11 @@ for side in ${SIDES:-28 64 128}; do
         continue
     fi
     for store in 'pairs store.pairs_per_image=8' 'levels store.kind=levels' 'none store.kind=none'; do
-        read -r name overrides <<<"$store"
+        read -r name override <<<"$store"
         for _ in $(seq "${REPEATS:-5}"); do
             rm -rf run
             for stage in import precompute train; do
-                "$peclet" $stage deck.nml run.out=run "${data[@]}" $overrides >log 2>&1 || { cat log; exit 1; }
+                "$peclet" $stage deck.nml run.out=run "${data[@]}" "$override" >log 2>&1 || { cat log; exit 1; }
                 cp run/timings.json "run/$stage.json"
             done
             bytes=$(stat -c %s run/trajectories.h5 2>/dev/null || echo 0)

@@ -21,7 +21,7 @@ arguments+=("$@")
 echo "net $net ${arguments[*]}; load before: $(cut -d' ' -f1 /proc/loadavg)"
 times=$(mktemp)
 trap 'rm -f "$times"' EXIT
-for round in 1 2 3 4 5; do
+for _ in 1 2 3 4 5; do
     for type in fp32 bf16; do
         "$bench" type=$type "${arguments[@]}" | head -1
         for layout in nchw nhwc; do

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The real job scripts on a throw-away Slurm of four nodes: chain, sweep, stop and requeue, a dead rank; srun and mpirun.
+source "$(dirname "$0")/common.sh"
+need_images
+start_slurm 4
+two=(-n 2 -t 5 tiny.nml run.threads=1)
+
+# What no run may change: data sets and checkpoints made here, without Slurm.
+ranks 2 "$peclet" run tiny.nml run.threads=1 run.out=whole run.stages=import,precompute,train 2>whole.log || fail "$(tail -n 3 whole.log)"
+# long enough for the signals to come in between on a fast machine, too
+long=(train.steps=300 train.log_every=5 train.checkpoint_every=1000)
+copy() { # FOLDER: with the data, ready to train
+    mkdir -p "$1" && cp whole/dataset.h5 whole/trajectories.h5 "$1"
+}
+copy long
+(ranks 2 "$peclet" train tiny.nml run.threads=1 run.out=long "${long[@]}" 2>long.log || echo "failed: $(tail -n 3 long.log)") &
+reference=$!
+
+# The chain on 2 nodes x 2 ranks through srun; all GPUs of a node are in every rank's sight; the program knows the job's end.
+cat >logged <<W
+#!/bin/bash
+[ "\$1" = deck ] || echo "rank \$SLURM_PROCID sees GPU \${CUDA_VISIBLE_DEVICES:-none}, end \${SLURM_JOB_END_TIME:-none}"
+exec "$peclet" "\$@"
+W
+chmod +x logged
+PECLET=$work/logged "$submit" "${two[@]}" run.out=chain -- --ntasks-per-node=2 --gpus-per-node=2 >chain.txt 2>&1 || fail "submit: $(cat chain.txt)"
+[ "$(grep -c ': job ' chain.txt)" = 5 ] || fail "not five jobs: $(cat chain.txt)"
+
+# One job for all stages through mpirun.
+PECLET_LAUNCHER=mpirun "$submit" --one "${two[@]}" run.out=one >one.txt 2>&1 || fail "submit --one: $(cat one.txt)"
+
+wait_jobs 240 "$(number_of evaluate <chain.txt)" "$(number_of run <one.txt)"
+ended "$(number_of evaluate <chain.txt)" COMPLETED
+ended "$(number_of run <one.txt)" COMPLETED
+for run in chain one; do
+    same whole/dataset.h5 $run/dataset.h5
+    same whole/trajectories.h5 $run/trajectories.h5
+    [ -s $run/metrics.json ] || fail "$run has no scores"
+done
+same whole/checkpoints/step-00000010.h5 one/checkpoints/step-00000010.h5 # 2 ranks here and there
+train=$(number_of train <chain.txt)
+log=chain/logs/peclet-train-$train.log
+[ "$(grep -c 'sees GPU 0,1,' "$log")" = 4 ] || fail "GPUs: $(grep sees "$log")"
+end=$(date -d "$(field "$train" StartTime)" +%s) end=$((end + 300)) # asked for: 5 minutes
+grep -q "end $end" "$log" || fail "the program does not know that the job ends at $end: $(grep sees "$log")"
+grep -q '"ranks": 4' chain/timings.json || fail "not 4 ranks: $(head -n 4 chain/timings.json)"
+
+# Stopped by Slurm's signal: a checkpoint, back into the queue under the same number, and the end is that of an undisturbed run.
+wait "$reference"
+stop_and_go() { # FOLDER LAUNCHER
+    local job
+    copy "$1"
+    job=$(PECLET_LAUNCHER=$2 PECLET_JOBS=$source_dir/jobs sbatch --parsable -N 2 -n 2 -t 5 "$source_dir/jobs/train.sbatch" \
+        tiny.nml run.threads=1 run.out="$1" "${long[@]}")
+    wait_for 120 "a step of $1" test -s "$1/log.jsonl"
+    scancel --batch --signal=USR2 "$job" # a checkpoint in passing
+    wait_for 120 "a checkpoint of $1" test -s "$1/checkpoints/LATEST"
+    scancel --batch --signal=USR1 "$job"
+    echo "$job" >"$1.job"
+}
+stop_and_go gone srun &
+stop_and_go gone2 mpirun &
+wait
+for run in gone gone2; do
+    job=$(cat $run.job)
+    wait_jobs 240 "$job"
+    ended "$job" COMPLETED
+    [ "$(field "$job" Restarts)" = 1 ] || fail "$run was not requeued once: $(cat "peclet-train-$job.log")"
+    grep -q 'requeued after train' "peclet-train-$job.log" || fail "$run: the log of the first leg is lost"
+    grep -q 'going on from the checkpoint of step' "peclet-train-$job.log" || fail "$run began anew"
+    same long/checkpoints/step-00000300.h5 $run/checkpoints/step-00000300.h5
+done
+
+# A rank that dies ends the job as failed, and those that wait for it; it is not tried again. A STOP file ends with 75, for good,
+# and a job that is cancelled does not come back, though its ranks save and end with 75 as for any signal.
+copy dead
+copy cancelled
+copy stopped
+touch stopped/STOP
+"$submit" "${two[@]}" run.stages=train,sample train.steps=100000 train.log_every=1 run.out="$work/dead" >dead.txt 2>&1 || fail "submit: $(cat dead.txt)"
+"$submit" "${two[@]}" run.stages=train train.steps=100000 train.log_every=1 run.out=cancelled >cancelled.txt 2>&1 ||
+    fail "submit: $(cat cancelled.txt)"
+"$submit" "${two[@]}" run.stages=train run.out=stopped >stopped.txt 2>&1 || fail "submit: $(cat stopped.txt)"
+wait_for 120 "a step of dead" test -s dead/log.jsonl
+pkill -KILL -nf "^$peclet train tiny.nml .*run.out=$work/dead"
+cancelled=$(number_of train <cancelled.txt)
+wait_for 120 "a step of cancelled" test -s cancelled/log.jsonl
+scancel "$cancelled"
+wait_for 60 "a checkpoint of cancelled" test -s cancelled/checkpoints/LATEST
+wait_jobs 240 "$cancelled" "$(number_of train <dead.txt)" "$(number_of sample <dead.txt)" "$(number_of train <stopped.txt)"
+ended "$(number_of train <dead.txt)" FAILED
+ended "$(number_of sample <dead.txt)" CANCELLED
+ended "$(number_of train <stopped.txt)" FAILED 75:0
+ended "$cancelled" CANCELLED
+[ "$(field "$cancelled" Restarts)" = 0 ] || fail "a cancelled job came back"
+
+# A sweep as an array; its table is that of tools/sweep.sh.
+printf 'name=still forward.pe=0\n# a remark\nforward.pe=4 train.steps=5\n' >pair.txt
+"$submit" --sweep pair.txt -t 5 tiny.nml run.threads=1 >sweep.txt 2>&1 || fail "submit --sweep: $(cat sweep.txt)"
+wait_jobs 240 "$(number_of table <sweep.txt)"
+ended "$(number_of table <sweep.txt)" COMPLETED
+grep -q '^| still | run.threads=1 forward.pe=0 | 101 | 20 |' runs/pair/table.md || fail "table: $(cat runs/pair/table.md)"
+grep -q '^| run-3 | run.threads=1 forward.pe=4 train.steps=5 | 101 | 20 |' runs/pair/table.md || fail "table: $(cat runs/pair/table.md)"
+
+# What cannot run is refused at once.
+expect 1 'not available' "$submit" -n 9 tiny.nml run.out=never
+expect 2 "did you mean 'pe'" "$submit" tiny.nml forward.pee=1 run.out=never
+[ -e never ] && ls never/logs >/dev/null 2>&1 && [ -n "$(ls never/logs)" ] && fail "something ran"
+finish
