@@ -58,11 +58,26 @@ void log_error(const char *format, ...)
     va_end(args);
 }
 
+static struct {
+    const char *what;
+    int64_t done, total;
+} latest;
+
+const char *progress_latest(int64_t *done, int64_t *total)
+{
+    *done = latest.done;
+    *total = latest.total;
+    return latest.what;
+}
+
 void progress_start(struct progress *p, const char *what, const char *unit, int64_t first,
                     int64_t total)
 {
     double now = timer_now_s();
     *p = (struct progress){what, unit, total, first, now, now - 1e9};
+    latest.what = what;
+    latest.done = first;
+    latest.total = total;
 }
 
 static void print_progress(struct progress *p, int64_t done, const char *extra,
@@ -82,7 +97,9 @@ static void print_progress(struct progress *p, int64_t done, const char *extra,
 void progress_show(struct progress *p, int64_t done, const char *extra)
 {
     int terminal = isatty(STDERR_FILENO);
+    timer_alive();
     double now = timer_now_s(), spent = now - p->start_s;
+    latest.done = done;
     if (log_rank || log_quiet || done <= p->first || now - p->shown_s < (terminal ? 0.2 : 30.0))
         return;
     if (!terminal &&
@@ -97,6 +114,7 @@ void progress_show(struct progress *p, int64_t done, const char *extra)
 
 void progress_end(struct progress *p, int64_t done)
 {
+    latest.done = done;
     if (log_rank || log_quiet)
         return;
     print_progress(p, done, NULL, "in", timer_now_s() - p->start_s, isatty(STDERR_FILENO));

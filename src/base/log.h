@@ -21,3 +21,5 @@ struct progress {
 void progress_start(struct progress *p, const char *what, const char *unit, int64_t first, int64_t total);
 void progress_show(struct progress *p, int64_t done, const char *extra); /* extra: text behind the rate, or NULL */
 void progress_end(struct progress *p, int64_t done);
+/* What made progress last ("train"), or NULL, and how far it is; for the record of a run. */
+const char *progress_latest(int64_t *done, int64_t *total);

@@ -142,6 +142,22 @@ int h5_has_attribute(struct h5_file *f, const char *name)
     return H5Aexists(f->id, name) > 0;
 }
 
+static const char *run_record;
+
+void h5_describe_run(const char *json)
+{
+    run_record = json;
+}
+
+const char *h5_library(void)
+{
+    static char text[32];
+    unsigned major, minor, release;
+    H5get_libversion(&major, &minor, &release);
+    snprintf(text, sizeof text, "HDF5 %u.%u.%u", major, minor, release);
+    return text;
+}
+
 int h5_set_provenance(struct h5_file *f, const char *format, int version, const char *deck,
                       const char *mode)
 {
@@ -150,7 +166,7 @@ int h5_set_provenance(struct h5_file *f, const char *format, int version, const 
     return h5_set_int(f, "complete", 0) || h5_set_text(f, "format", format) ||
            h5_set_int(f, "version", version) || h5_set_text(f, "program", program) ||
            h5_set_text(f, "commit", version_commit()) || h5_set_text(f, "mode", mode) ||
-           h5_set_text(f, "deck", deck);
+           h5_set_text(f, "deck", deck) || (run_record && h5_set_text(f, "run", run_record));
 }
 
 int h5_check_format(struct h5_file *f, const char *format, int version)
@@ -195,7 +211,11 @@ int h5_probe(const char *path, const char *format, char **deck)
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     if (!text_exists(path))
         return 0;
-    hid_t id = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t access =
+        H5Pcreate(H5P_FILE_ACCESS); /* HDF5 opens a file twice only if both close alike */
+    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+    hid_t id = H5Fopen(path, H5F_ACC_RDONLY, access);
+    H5Pclose(access);
     if (id < 0)
         return 1;
     char *found = NULL;

@@ -49,13 +49,17 @@ int h5_set_real(struct h5_file *f, const char *name, double value);
 int h5_get_real(struct h5_file *f, const char *name, double *out);
 int h5_has_attribute(struct h5_file *f, const char *name);
 
-/* What every file of ours carries: format ("peclet-dataset", version), resolved deck, mode, commit. */
+/* What every file of ours carries: format ("peclet-dataset", version), resolved deck, mode, program and commit, and the text
+ * given here last, if any, as attribute "run": a record of the run in JSON, the same on all ranks, borrowed. */
+void h5_describe_run(const char *json);
 int h5_set_provenance(struct h5_file *f, const char *format, int version, const char *deck, const char *mode);
 /* Non-zero and a message if the file is not of that format and version. */
 int h5_check_format(struct h5_file *f, const char *format, int version);
 /* "complete" = 1, written last; 0 before. */
 int h5_set_complete(struct h5_file *f);
 int h5_is_complete(struct h5_file *f); /* 1 or 0 */
+
+const char *h5_library(void); /* "HDF5 1.10.8" */
 
 /* Serial, quiet look: 0 no such file, 1 unreadable or foreign, 2 of this format but incomplete, 3 complete. If deck is
  * not NULL and the state is 2 or 3, *deck receives the resolved deck (caller frees) or NULL. */

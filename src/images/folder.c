@@ -155,18 +155,15 @@ int folder_open(struct image_source *s)
     f->file = mem_zalloc((size_t)s->threads * sizeof *f->file);
     s->ops = &ops; /* from here on image_source_close tidies up */
     s->state = f;
+    if (collection_path(s->path, 1))
+        return 1;
     if (strlen(s->path) >= MAX_PATH) {
         log_error("%s: too long a path", s->path);
         return 1;
     }
     snprintf(path, sizeof path, "%s", s->path);
-    if (search(f, path, strlen(path) + 1, 0))
+    if (search(f, path, strlen(path) + 1, 0) || collection_names(s->path, f->names, f->count))
         return 1;
-    if (f->count == 0) {
-        log_error("%s: no file below this folder ends in .png, .jpg, .jpeg or .webp", s->path);
-        return 1;
-    }
-    names_sort(f->names, f->count);
     s->count = f->count;
     return read_labels(s);
 }

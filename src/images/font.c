@@ -123,6 +123,8 @@ int font_open(struct image_source *s)
     f->faces = mem_zalloc((size_t)s->threads * sizeof *f->faces);
     s->ops = &ops; /* from here on image_source_close tidies up */
     s->state = f;
+    if (collection_path(s->path, 0))
+        return 1;
     for (int t = 0; t < s->threads; t++)
         if (open_face(s->path, &f->faces[t]))
             return 1;

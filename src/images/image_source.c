@@ -2,9 +2,11 @@
  * Collections of pictures: the list of formats, and the way from a stored picture to the image that
  * the deck asks for: grey or RGB, the largest centred square, scaled. A format is one reader file and
  * one line here. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -98,6 +100,30 @@ int image_read(struct image_source *s, int thread, int64_t index, uint8_t *pixel
         return failed;
     }
     fit(s, f, pixels);
+    return 0;
+}
+
+int collection_path(const char *path, int folder)
+{
+    struct stat there;
+    if (stat(path, &there))
+        log_error("%s: %s", path, strerror(errno));
+    else if (folder && !S_ISDIR(there.st_mode))
+        log_error("%s: a file where a folder of pictures is meant", path);
+    else if (!folder && !S_ISREG(there.st_mode))
+        log_error("%s: not a file", path);
+    else
+        return 0;
+    return 1;
+}
+
+int collection_names(const char *path, char **names, int64_t count)
+{
+    if (count == 0) {
+        log_error("%s: nothing in it ends in .png, .jpg, .jpeg or .webp", path);
+        return 1;
+    }
+    names_sort(names, count);
     return 0;
 }
 

@@ -48,6 +48,11 @@ int picture_named(const char *name);
 /* Names in the order of their bytes; the same on every system. */
 void names_sort(char **names, int64_t count);
 
+/* What readers look at when they open a collection; non-zero after a message. There is something at the path, and it is a
+ * folder, or a file; at least one picture was found in it, and the names are now sorted. */
+int collection_path(const char *path, int folder);
+int collection_names(const char *path, char **names, int64_t count);
+
 /* dataset.json of NVlabs data sets, {"labels": [["name", 3], ...]} or null: labels int32 [count] for the sorted names.
  * *labels stays NULL where the file gives none. Non-zero and a message if it is malformed or a name is missing. */
 int json_labels(const char *path, const char *text, char *const *names, int64_t count, int32_t **labels);

@@ -70,12 +70,8 @@ static int list_names(struct image_source *s)
         if (picture_named(name))
             z->names[z->count++] = mem_strdup(name);
     }
-    if (z->count == 0) {
-        log_error("%s: none of its %lld entries ends in .png, .jpg, .jpeg or .webp", s->path,
-                  (long long)entries);
+    if (collection_names(s->path, z->names, z->count))
         return 1;
-    }
-    names_sort(z->names, z->count);
     z->at = mem_alloc((size_t)z->count * sizeof *z->at);
     for (int64_t i = 0; i < z->count; i++) {
         zip_int64_t at = zip_name_locate(zip, z->names[i], ZIP_FL_ENC_RAW);
@@ -178,6 +174,8 @@ int archive_open(struct image_source *s)
     z->thread = mem_zalloc((size_t)s->threads * sizeof *z->thread);
     s->ops = &ops; /* from here on image_source_close tidies up */
     s->state = z;
+    if (collection_path(s->path, 0))
+        return 1;
     for (int t = 0; t < s->threads; t++)
         if (open_handle(s->path, &z->thread[t].zip))
             return 1;

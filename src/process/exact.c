@@ -86,7 +86,8 @@ static void sum_weighted(struct exact *e, int n, int level)
             double w = exp(e->exponent[s * e->count + i] - e->top[s]);
             if (w == 0)
                 continue;
-            const float *y = state_of(e, level - 1, i);
+            const float *y =
+                e->source.clean ? e->source.clean + i * e->per_image : state_of(e, level - 1, i);
             sum[0] += w;
             for (int64_t p = 0; p < e->per_image; p++)
                 sum[1 + p] += w * (double)y[p];
@@ -94,7 +95,7 @@ static void sum_weighted(struct exact *e, int n, int level)
     }
 }
 
-/* The inputs of one rank, by all ranks: sums of e and e A_{k-1} y over all images. */
+/* The inputs of one rank, by all ranks: sums of e and e A_{k-1} y, or e y, over all images. */
 static void serve(struct exact *e, int rank, int n, int level)
 {
     struct comm *c = e->comm;
@@ -126,7 +127,7 @@ static void exact_eval(struct network *net, int n, const float *x, const int32_t
             const double *sum = e->sums + s * (1 + e->per_image);
             float *input = e->x + s * e->per_image; /* becomes F */
             for (int64_t p = 0; p < e->per_image; p++)
-                input[p] = (float)(sum[1 + p] / sum[0] - (double)input[p]);
+                input[p] = (float)(sum[1 + p] / sum[0] - (e->source.clean ? 0 : (double)input[p]));
         }
         e->device->ops->upload(e->device, out, e->x, (size_t)(n * e->per_image) * sizeof *e->x);
     }

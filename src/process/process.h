@@ -3,9 +3,9 @@
  * target says what the network learns; a network guesses; a sampler walks back from level K to 0.
  *
  *     process   x_k = A_k x0 (+ noise of the process)              'adr' 'heat'
- *     target    what the network's output F means                   'delta': x_{k-1} = x_k + F
+ *     target    what the network's output F means                   'delta': x_{k-1} = x_k + F     'x0': x0 = F
  *     network   F = network(x, k)                                   'unet' 'exact' (exact.h)
- *     sampler   x_s = A_s x0h + G (x_t - A_t x0h) + N n             'chain': G = 0, A_s x0h = x_t + F
+ *     sampler   x_s = A_s x0h + G (x_t - A_t x0h) + N n             'chain': G = 0; A_s x0h = x_t + F, or x0h = F corrupted anew
  *
  * Images are device arrays [n,L,L,C] fp32 in [0,1]. Samplers see a schedule only through the process. */
 #pragma once
@@ -36,14 +36,18 @@ struct network {
     int collective; /* all ranks must call eval together, with n = 0 where they have no samples */
 };
 
-/* The target side of training: given x_k (noise-free), delta = x_{k-1} - x_k and the training noise already added to
- * `input` = x_k + noise, write what F should be. And of sampling: what F says about x_{k-1}. */
+/* What the network learns from a pair, all device [n, per_sample]: input = x_k + training noise, state = x_k, delta =
+ * x_{k-1} - x_k, x0 the clean image (NULL unless the target says clean). */
+struct target_pair {
+    const float *input, *state, *delta, *x0;
+};
 struct target {
     const char *name;
-    /* want = target of F; input, clean (= x_k), delta: [n,per_sample] */
-    void (*want)(struct device *d, int64_t n, const float *input, const float *clean, const float *delta, float *want);
-    /* mean = estimate of x_{k-1} from x (= the network's input) and F; may be in place on f */
-    void (*previous)(struct device *d, int64_t n, const float *x, float *f);
+    int clean; /* F tells of x0, so that a walk may jump to any lower level; else of x_{k-1} */
+    /* want = what F should be; n: values in all */
+    void (*want)(struct device *d, int64_t n, const struct target_pair *pair, float *want);
+    /* f in place: F -> the estimate of x0 or of x_{k-1}; x the network's input */
+    void (*decode)(struct device *d, int64_t n, const float *x, float *f);
 };
 const struct target *target_find(const char *name); /* NULL if there is none */
 
@@ -54,16 +58,26 @@ struct sampler_mix {
     double t;
 };
 
-/* Draws samples: x [n,L,L,C] holds noise-free priors on entry and the last mean on return (levels K..1). first_sample:
- * global index of the first, for the noise. after_level, if not NULL, is called after each level with the mean (device). */
+/* Draws samples: x [n,L,L,C] holds noise-free priors on entry and the last mean on return. first_sample: global index of
+ * the first, for the noise. keys: velocities with which guesses of x0 are corrupted, those of the priors; where samples
+ * are mixed, a's, and mix_keys b's. after_step, if not NULL, is called after each step with how many are done and the
+ * mean (device). */
 struct sampler_args {
     double noise; /* sigma_S */
     uint64_t seed;
     int64_t first_sample;
+    int steps;            /* 1..K; K unless the target says clean */
+    const uint64_t *keys; /* host [n]; these two only where the target says clean */
+    const uint64_t *mix_keys;
     const struct sampler_mix *mix; /* [n], or NULL */
-    void (*after_level)(void *context, int level, const float *mean);
+    void (*after_step)(void *context, int done, const float *mean);
     void *context;
 };
+/* The level that a walk of `steps` has reached after `done` of them: K at first, 0 at last, evenly spaced numbers. */
+static inline int sampler_level(int levels, int steps, int done)
+{
+    return levels - (int)((int64_t)levels * done / steps);
+}
 typedef int (*sampler_fn)(struct process *p, const struct target *target, struct network *net, int n, float *x,
                           float *scratch, const struct sampler_args *a);
 sampler_fn sampler_find(const char *name); /* 'chain'; NULL if there is none */

@@ -20,13 +20,18 @@ static enum dtype stored_type(const struct batch_source *b)
     return b->shape.type == H5_F16 ? DTYPE_F16 : DTYPE_F32;
 }
 
+static int require_dataset(struct job *job, struct dataset_shape *shape, struct h5_file **file)
+{
+    char path[JOB_PATH];
+    return job_require(job, FILE_DATASET, job_path(job, "dataset.h5", path), "peclet-dataset",
+                       "import") ||
+           dataset_open(path, NULL, shape, file);
+}
+
 static int open_dataset(struct job *job, struct batch_source *b)
 {
     struct dataset_shape shape;
-    char path[JOB_PATH];
-    if (job_require(job, FILE_DATASET, job_path(job, "dataset.h5", path), "peclet-dataset",
-                    "import") ||
-        dataset_open(path, NULL, &shape, &b->file) ||
+    if (require_dataset(job, &shape, &b->file) ||
         job_plan(job, shape.width, shape.channels, &b->plan, &b->field))
         return 1;
     b->shape = (struct trajectories_shape){.images = shape.count,
@@ -56,6 +61,17 @@ static int open_trajectories(struct job *job, struct batch_source *b)
     return 0;
 }
 
+static int want_clean(struct job *job, struct batch_source *b)
+{
+    struct dataset_shape shape;
+    size_t bytes = (size_t)b->capacity * (size_t)b->per_image * sizeof(float);
+    b->x0 = job->device->ops->alloc(job->device, bytes);
+    if (b->on_the_fly)
+        return 0;
+    b->host_x0 = mem_alloc(bytes);
+    return require_dataset(job, &shape, &b->dataset);
+}
+
 int batch_source_open(struct job *job, int capacity, struct batch_source *b)
 {
     *b = (struct batch_source){.capacity = capacity,
@@ -66,7 +82,7 @@ int batch_source_open(struct job *job, int capacity, struct batch_source *b)
     b->pairs = b->shape.images * b->shape.pairs_per_image;
     b->per_image = (int64_t)b->shape.side * b->shape.side * b->shape.channels;
     b->host_level = mem_alloc((size_t)capacity * sizeof *b->host_level);
-    return 0;
+    return target_find(job->settings.train.target)->clean && want_clean(job, b);
 }
 
 void batch_source_close(struct job *job, struct batch_source *b)
@@ -76,6 +92,9 @@ void batch_source_close(struct job *job, struct batch_source *b)
     d->ops->host_free(d, b->host_u);
     d->ops->host_free(d, b->host_delta);
     d->ops->free(d, b->packed);
+    d->ops->free(d, b->x0);
+    h5_close(b->dataset);
+    mem_free(b->host_x0);
     corruption_free(&b->corruption);
     physics_plan_free(&b->plan);
     mem_free(b->field);
@@ -96,12 +115,17 @@ static int read_pairs(struct job *job, struct batch_source *b, int64_t first, in
     enum dtype type = stored_type(b);
     size_t row_bytes = (size_t)b->per_image * dtype_bytes(type);
 
-    for (int64_t i = 0; i < count; i++)
-        if (trajectories_read_pair(b->file, &b->shape, pair_at(b, first + i),
-                                   (char *)b->host_u + (size_t)i * row_bytes,
-                                   (char *)b->host_delta + (size_t)i * row_bytes,
-                                   b->host_level + i))
+    for (int64_t i = 0; i < count; i++) {
+        int64_t pair = pair_at(b, first + i), image = pair / b->shape.pairs_per_image;
+        if (trajectories_read_pair(
+                b->file, &b->shape, pair, (char *)b->host_u + (size_t)i * row_bytes,
+                (char *)b->host_delta + (size_t)i * row_bytes, b->host_level + i) ||
+            (b->x0 &&
+             job_read_images(b->dataset, 0, image, 1, b->per_image, b->host_x0 + i * b->per_image)))
             return 1;
+    }
+    if (b->x0)
+        d->ops->upload(d, b->x0, b->host_x0, (size_t)(count * b->per_image) * sizeof(float));
     d->ops->upload(d, b->packed, b->host_u, (size_t)count * row_bytes);
     d->ops->cast(d, count * b->per_image, type, b->packed, DTYPE_F32, u);
     d->ops->upload(d, b->packed, b->host_delta, (size_t)count * row_bytes);
@@ -121,6 +145,7 @@ static int by_level(const void *a, const void *b)
 static int make_pairs(struct batch_source *b, int64_t first, int64_t count, float *u, float *delta)
 {
     struct corruption *c = &b->corruption;
+    struct device *d = c->process->device;
     int64_t m = b->shape.pairs_per_image;
     for (int64_t i = 0; i < count; i++) {
         int64_t pair = pair_at(b, first + i), image = pair / m;
@@ -138,6 +163,9 @@ static int make_pairs(struct batch_source *b, int64_t first, int64_t count, floa
     }
     timer_begin("train/corrupt");
     corruption_run(c, (int)count, count, u, delta);
+    for (int64_t i = 0; i < count && b->x0; i++)
+        d->ops->copy(d, b->x0 + b->order[i].slot * b->per_image, c->x0 + i * b->per_image,
+                     (size_t)b->per_image * sizeof(float));
     timer_end("train/corrupt");
     return 0;
 }

@@ -18,6 +18,7 @@ struct drawing {
     const struct target *target;
     sampler_fn sampler;
     int64_t per_image;
+    int steps; /* of a walk */
     float *x, *scratch;    /* device [batch, per_image] */
     float *images, *prior; /* host [batch, per_image] */
     int64_t *seed_image;   /* [batch] */

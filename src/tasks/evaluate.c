@@ -13,8 +13,7 @@
 #include "files/h5io.h"
 #include "metrics/features.h"
 #include "metrics/metrics.h"
-#include "tasks/image_set.h"
-#include "tasks/judge.h"
+#include "tasks/feature_store.h"
 #include "tasks/lpips_pairs.h"
 #include "tasks/spectra.h"
 
@@ -82,35 +81,48 @@ static int load_sets(struct evaluation *e)
 struct eye {
     struct feature_net *net;
     struct judge *judge;
+    struct feature_store *store; /* of the judge: its features take long */
 };
 
 static int eye_open(const struct evaluation *e, const char *feature, struct eye *eye)
 {
     *eye = (struct eye){0};
-    if (judge_knows(feature))
-        return judge_features(e->job, feature, e->real.side, e->real.channels, &eye->judge);
-    return features_create(e->job->device, feature, e->real.side, e->real.channels, FEATURE_BATCH,
-                           &eye->net);
+    if (!judge_knows(feature))
+        return features_create(e->job->device, feature, e->real.side, e->real.channels,
+                               FEATURE_BATCH, &eye->net);
+    struct named_set sets[1 + COMPARED] = {{"real", &e->real}};
+    for (int i = 0; i < COMPARED; i++)
+        sets[1 + i] = (struct named_set){compared_name[i], &e->compared[i]};
+    return judge_features(e->job, feature, e->real.side, e->real.channels, &eye->judge) ||
+           feature_store_open(e->job, feature, judge_dim(eye->judge), 1 + COMPARED, sets,
+                              &eye->store);
 }
 
-static void eye_close(struct eye *eye)
+static void eye_close(struct eye *eye, int done)
 {
     if (eye->net)
         features_destroy(eye->net);
+    feature_store_close(eye->store, done);
     judge_destroy(eye->judge);
 }
 
-static float *features_of(const struct eye *eye, const struct image_set *set)
+static int eye_dim(const struct eye *eye)
 {
-    int dim = eye->judge ? judge_dim(eye->judge) : features_dim(eye->net);
-    float *features = mem_alloc((size_t)set->count * (size_t)dim * sizeof *features);
-    timer_begin("evaluate/features");
+    return eye->judge ? judge_dim(eye->judge) : features_dim(eye->net);
+}
+
+/* *out [count, dim], caller frees. 0, TASK_FAILED or TASK_STOPPED. */
+static int features_of(const struct eye *eye, const char *name, const struct image_set *set,
+                       float **out)
+{
+    struct named_set named = {name, set};
+    *out = mem_alloc((size_t)set->count * (size_t)eye_dim(eye) * sizeof **out);
     if (eye->judge)
-        judge_run(eye->judge, set->count, set->images, features);
-    else
-        features_run(eye->net, set->count, set->images, features);
+        return feature_store_run(eye->store, eye->judge, &named, *out);
+    timer_begin("evaluate/features");
+    features_run(eye->net, set->count, set->images, *out);
     timer_end("evaluate/features");
-    return features;
+    return TASK_DONE;
 }
 
 /* The real images' features, and what every comparison needs of them. */
@@ -137,11 +149,16 @@ static int distance_of(struct comm *comm, const struct moments *real, const floa
 }
 
 static int score_set(struct evaluation *e, const struct eye *eye, const struct real_side *real,
-                     const struct image_set *set, struct scores *out)
+                     int which, struct scores *out)
 {
     struct comm *comm = e->job->comm;
-    float *features = features_of(eye, set);
-    int failed = 0;
+    const struct image_set *set = &e->compared[which];
+    float *features;
+    int failed = features_of(eye, compared_name[which], set, &features);
+    if (failed) {
+        mem_free(features);
+        return failed;
+    }
     out->is_fid = eye->judge && judge_is_fid(eye->judge);
     if (wanted(&e->job->settings.evaluate, "fd")) {
         timer_begin("evaluate/frechet");
@@ -161,18 +178,25 @@ static int score_set(struct evaluation *e, const struct eye *eye, const struct r
     return failed;
 }
 
-/* Scores of every compared set against the real one on one kind of features. */
+/* Scores of every compared set against the real one on one kind of features. 0, TASK_FAILED or TASK_STOPPED. */
 static int score(struct evaluation *e, const char *feature, struct scores out[COMPARED])
 {
     struct job *job = e->job;
     const struct evaluate_settings *s = &job->settings.evaluate;
     struct eye eye;
     struct real_side real = {0};
-    int failed = 0;
-    if (eye_open(e, feature, &eye))
-        return 1;
-    real.d = eye.judge ? judge_dim(eye.judge) : features_dim(eye.net);
-    real.features = features_of(&eye, &e->real);
+    int failed = comm_agree(job->comm, eye_open(e, feature, &eye));
+    if (failed) {
+        eye_close(&eye, 0);
+        return TASK_FAILED;
+    }
+    real.d = eye_dim(&eye);
+    failed = features_of(&eye, "real", &e->real, &real.features);
+    if (failed) {
+        mem_free(real.features);
+        eye_close(&eye, 0);
+        return failed;
+    }
     moments_of(job->comm, real.features, e->real.count, real.d, &real.moments);
     if (wanted(s, "prdc")) {
         timer_begin("evaluate/prdc");
@@ -183,11 +207,11 @@ static int score(struct evaluation *e, const char *feature, struct scores out[CO
     }
     for (int i = 0; i < COMPARED && !failed; i++)
         if (e->compared[i].total)
-            failed = score_set(e, &eye, &real, &e->compared[i], &out[i]);
+            failed = score_set(e, &eye, &real, i, &out[i]);
     moments_free(&real.moments);
     mem_free(real.features);
     mem_free(real.radius2);
-    eye_close(&eye);
+    eye_close(&eye, !failed);
     return comm_agree(job->comm, failed);
 }
 
@@ -275,8 +299,9 @@ static int evaluate_all(struct evaluation *e, struct json *j)
     const struct evaluate_settings *s = &e->job->settings.evaluate;
     for (int f = 0; f < s->feature_count; f++) {
         struct scores scores[COMPARED] = {{0}};
-        if (score(e, s->features[f], scores))
-            return 1;
+        int result = score(e, s->features[f], scores);
+        if (result)
+            return result;
         for (int i = 0; i < COMPARED; i++)
             if (e->compared[i].total)
                 print_scores(s->features[f], compared_name[i], &scores[i]);
@@ -337,14 +362,15 @@ int task_evaluate(struct job *job)
         if (file && !failed)
             json_close(&j);
     }
-    if (file && (fclose(file) || failed || rename(temporary, path))) {
-        if (!failed)
-            log_error("%s: cannot be written", path);
-        failed = 1;
+    if (file && (fclose(file) || (!failed && rename(temporary, path)))) {
+        log_error("%s: cannot be written", path);
+        failed = TASK_FAILED;
     }
+    if (file && failed)
+        remove(temporary);
     mem_free(e.real.images);
     for (int i = 0; i < COMPARED; i++)
         mem_free(e.compared[i].images);
     timer_end("evaluate");
-    return comm_agree(job->comm, failed) ? TASK_FAILED : TASK_DONE;
+    return comm_agree(job->comm, failed);
 }

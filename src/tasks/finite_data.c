@@ -49,7 +49,7 @@ int finite_data_create(struct job *job, struct h5_file *dataset, const struct da
 {
     struct device *d = job->device;
     struct range mine = split_even(shape->count, job->comm->size, job->comm->rank);
-    struct exact_source source = {f, corrupt_levels};
+    struct exact_source source = {f, corrupt_levels, NULL};
     double sigma = job->settings.train.noise;
     if (sigma <= 0) {
         log_error("network 'exact' needs &train noise > 0: the width of its Gaussians");
@@ -59,6 +59,8 @@ int finite_data_create(struct job *job, struct h5_file *dataset, const struct da
     f->per_image = (int64_t)plan->side * plan->side * plan->channels;
     f->images = mem_alloc((size_t)(f->count * f->per_image) * sizeof(float));
     int failed = job_read_images(dataset, 0, f->first, f->count, f->per_image, f->images);
+    if (target_find(job->settings.train.target)->clean)
+        source.clean = f->images;
     int64_t call = images_a_call(plan, f->per_image), states = call * (plan->level_count + 1);
     corruption_create(d, plan, (int)call, states, &f->corruption);
     f->u = d->ops->alloc(d, (size_t)(states * f->per_image) * sizeof(float));

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tasks/heldout.h"
 
-#include <string.h>
-
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -18,10 +16,7 @@ static int open_images(struct job *job, struct dataset_shape *shape, struct h5_f
     int there = 0;
     *file = NULL;
     job_path(job, "dataset.h5", path);
-    if (!strcmp(job->settings.store.kind, "none"))
-        there =
-            1; /* training without a store has opened and checked it; HDF5 would refuse the probe now */
-    else if (job->comm->rank == 0)
+    if (job->comm->rank == 0)
         there = h5_probe(path, "peclet-dataset", &stored) == 3 && stored &&
                 job_matches(job, FILE_DATASET, path, stored, 1);
     mem_free(stored);
@@ -54,8 +49,8 @@ int heldout_open(struct job *job, int batch, struct heldout *h)
         return 1;
     corruption_create(d, &h->plan, batch, batch, &h->corruption);
     size_t bytes = (size_t)(batch * h->corruption.per_image) * sizeof(float);
-    float **images[] = {&h->u, &h->delta, &h->input, &h->output};
-    for (int i = 0; i < 4; i++)
+    float **images[] = {&h->u, &h->delta, &h->input, &h->want, &h->output};
+    for (int i = 0; i < 5; i++)
         *images[i] = d->ops->alloc(d, bytes);
     h->loss = d->ops->alloc(d, (size_t)batch * sizeof(float));
     h->loss_host = mem_alloc((size_t)batch * sizeof(float));
@@ -66,8 +61,8 @@ int heldout_open(struct job *job, int batch, struct heldout *h)
 void heldout_close(struct job *job, struct heldout *h)
 {
     struct device *d = job->device;
-    float *images[] = {h->u, h->delta, h->input, h->output, h->loss};
-    for (int i = 0; i < 5; i++)
+    float *images[] = {h->u, h->delta, h->input, h->want, h->output, h->loss};
+    for (int i = 0; i < 6; i++)
         d->ops->free(d, images[i]);
     corruption_free(&h->corruption);
     model_free(&h->model);
@@ -99,9 +94,8 @@ static int measure_some(struct job *job, struct heldout *h, int64_t first, int c
     d->ops->add_normal(d, count, per, job->settings.train.noise, seed, RNG_TRAIN_NOISE, 0,
                        numbered_from + first, h->input);
     h->model.network.eval(&h->model.network, count, h->input, h->level, h->output);
-    float *want = c->x0; /* used up */
-    h->target->want(d, values, h->input, h->u, h->delta, want);
-    d->ops->squared_error(d, count, per, h->output, want, 1.0, h->loss, NULL);
+    h->target->want(d, values, &(struct target_pair){h->input, h->u, h->delta, c->x0}, h->want);
+    d->ops->squared_error(d, count, per, h->output, h->want, 1.0, h->loss, NULL);
     d->ops->download(d, h->loss_host, h->loss, (size_t)count * sizeof(float));
     return 0;
 }

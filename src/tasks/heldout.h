@@ -18,7 +18,8 @@ struct heldout {
     struct corruption corruption;
     struct model model; /* without dropout */
     const struct target *target;
-    float *u, *delta, *input, *output, *loss; /* device [batch, per_image]; loss [batch] */
+    float *u, *delta, *input, *want, *output; /* device [batch, per_image] */
+    float *loss;                              /* device [batch] */
     float *loss_host;                         /* [batch] */
     int32_t *level;                           /* [batch] */
 };

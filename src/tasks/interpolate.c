@@ -20,21 +20,28 @@ static int walk_part(struct drawing *w, const float *ends, int64_t pair, int fir
     struct device *d = w->job->device;
     size_t bytes = (size_t)(count * w->per_image) * sizeof(float);
     struct sampler_mix *mix = mem_alloc((size_t)count * sizeof *mix);
+    uint64_t *keys = mem_alloc(2 * (size_t)count * sizeof *keys), *mix_keys = keys + count;
     for (int i = 0; i < count; i++) {
         double t = (double)(first + i) / (steps - 1);
         mix[i] = (struct sampler_mix){2 * pair, 2 * pair + 1, t};
+        keys[i] = prior_velocity_key(2 * pair);
+        mix_keys[i] = prior_velocity_key(2 * pair + 1);
         for (int64_t p = 0; p < w->per_image; p++)
             w->prior[i * w->per_image + p] =
                 (float)((1 - t) * (double)ends[p] + t * (double)ends[w->per_image + p]);
     }
     struct sampler_args args = {.noise = w->job->settings.sample.noise,
                                 .seed = (uint64_t)w->job->settings.run.seed,
+                                .steps = w->steps,
+                                .keys = keys,
+                                .mix_keys = mix_keys,
                                 .mix = mix};
     d->ops->upload(d, w->x, w->prior, bytes);
     int failed =
         w->sampler(w->priors.process, w->target, w->network, count, w->x, w->scratch, &args);
     d->ops->download(d, out, w->x, bytes);
     mem_free(mix);
+    mem_free(keys);
     return failed;
 }
 

@@ -1,148 +1,136 @@
 /* SPDX-License-Identifier: Apache-2.0
- * check and plan: what can be known of a run before it runs. */
+ * plan: prints what a run of the deck will take: storage, arithmetic, memory a rank, and time a stage at the speed that a
+ * short trial on this machine shows. */
+#include "tasks/plan.h"
+
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/mem.h"
-#include "base/text.h"
-#include "files/dataset.h"
-#include "tasks/import_source.h"
-#include "tasks/tasks.h"
+#include "tasks/model.h"
+#include "tasks/precompute.h"
 
-struct images {
-    int64_t count;
-    int side, channels;
-};
-
-/* What the deck alone says, where the images are not there; non-zero if that is not enough. */
-static int trust_deck(const struct dataset_settings *s, struct images *out)
+static void print_files(const struct job *job, const struct plan_images *images,
+                        const struct adr_plan *plan)
 {
-    if (!s->resolution || !s->channels)
-        return 1;
-    *out = (struct images){s->flip ? 2 * s->limit : s->limit, (int)s->resolution, (int)s->channels};
-    return 0;
-}
-
-/* From dataset.h5 if it is there, else from the source, else from the deck; non-zero if none says it. */
-static int look_at_images(struct job *job, struct images *out)
-{
-    const struct dataset_settings *s = &job->settings.dataset;
-    struct dataset_shape shape;
-    struct h5_file *file = NULL;
-    struct image_source *source = NULL;
-    char path[JOB_PATH], *stored = NULL;
-    int ready = h5_probe(job_path(job, "dataset.h5", path), "peclet-dataset", &stored) == 3 &&
-                stored && job_matches(job, FILE_DATASET, path, stored, 1);
-    mem_free(stored);
-    if (ready && !dataset_open(path, NULL, &shape, &file)) {
-        *out = (struct images){shape.count, shape.width, shape.channels};
-        return h5_close(file);
+    const struct store_settings *s = &job->settings.store;
+    double pixels = (double)images->side * images->side * images->channels, steps = 0;
+    printf("dataset      %lld images of %dx%dx%d, %.1f MB\n", (long long)images->count,
+           images->side, images->side, images->channels, (double)images->count * pixels * 1e-6);
+    for (int k = 1; k <= plan->level_count; k++)
+        steps += plan->levels[k].steps;
+    if (!strcmp(s->kind, "none")) {
+        printf("trajectories none stored");
+    } else {
+        struct trajectories_shape t = precompute_shape(s, images->count, plan);
+        double pairs = (double)t.images * (double)t.pairs_per_image;
+        printf("trajectories %.0f pairs, %.1f MB", pairs,
+               pairs * 2 * pixels * (t.type == H5_F16 ? 2 : 4) * 1e-6);
     }
-    if (!*s->path || !text_exists(s->path)) {
-        log_warn("&dataset path = '%s' is not there", s->path);
-        return trust_deck(s, out);
-    }
-    if (import_source_open(s, 0, 1, &source))
-        return 1;
-    int64_t n = source->count;
-    if (!*s->test_path)
-        n -= (int64_t)(s->test_fraction * (double)n + 0.5);
-    if (s->limit > 0 && n > s->limit)
-        n = s->limit;
-    *out = (struct images){s->flip ? 2 * n : n, source->width, source->channels};
-    image_source_close(source);
-    return 0;
+    printf("; %.0f lattice steps an image, %.3g site updates\n", steps,
+           steps * pixels * (double)images->count);
 }
 
-static void warn_missing(const char *key, const char *path)
-{
-    if (*path && !text_exists(path))
-        log_warn("&dataset %s = '%s' is not there", key, path);
-}
-
-int task_check(struct job *job)
+static void print_network(const struct job *job, const struct plan_images *images, int ranks,
+                          int batch)
 {
     const struct settings *s = &job->settings;
-    struct images images;
-    struct adr_plan plan = {0};
-    float *field = NULL;
-    int failed = 0;
-
-    if (job->comm->rank == 0) {
-        warn_missing("test_path", s->dataset.test_path);
-        warn_missing("labels", s->dataset.labels);
-        warn_missing("test_labels", s->dataset.test_labels);
-        if (look_at_images(job, &images)) {
-            log_warn("without the images the lattice and the network are not checked");
-        } else {
-            failed = job_plan(job, images.side, images.channels, &plan, &field);
-            if (!failed)
-                physics_describe(&plan, &s->forward);
-            failed |= unet_check(&s->unet, images.side);
-        }
-        physics_plan_free(&plan);
-        mem_free(field);
-        if (!failed)
-            log_info("%s is in order", job->deck_path);
-    }
-    return comm_agree(job->comm, failed) ? TASK_USAGE : TASK_DONE;
-}
-
-static void print_network(struct job *job, const struct images *images, int64_t ranks)
-{
-    const struct train_settings *t = &job->settings.train;
-    int64_t mine = (t->batch + ranks - 1) / ranks,
-            batch = (mine + t->accumulate - 1) / t->accumulate;
-    struct graph *g = graph_create(NULL, job->precision, (int)batch, 1, job->settings.unet.dropout);
-    unet_build(g, &job->settings.unet, images->side, images->channels);
-    double arena = (double)graph_layout(g);
-    double total = (double)graph_param_total(g), macs = graph_forward_macs(g);
+    struct graph *g = graph_create(NULL, job->precision, batch, 1, s->unet.dropout);
+    unet_build(g, &s->unet, images->side, images->channels);
+    double arena = (double)graph_layout(g), total = (double)graph_param_total(g),
+           macs = graph_forward_macs(g);
+    double steps = (double)(s->sample.levels ? s->sample.levels : s->forward.levels);
     printf("network      %.2f M parameters, %.3g GMAC forward an image\n", total * 1e-6,
            macs * 1e-9);
-    printf("train        %lld images a rank and micro-batch; %.0f MB activations and gradients, "
-           "%.0f MB parameters, "
+    printf("train        %d images a rank and micro-batch; %.0f MB activations and gradients, %.0f "
+           "MB parameters, "
            "moments and averages\n",
-           (long long)batch, arena * 1e-6, total * 5 * 4e-6);
+           batch, arena * 1e-6, total * 5 * 4e-6);
     printf("             %.3g GFLOP a step over all ranks, %.1f MB to reduce a rank and step, %.1f "
            "MB a checkpoint\n",
-           6e-9 * macs * (double)t->batch, ranks > 1 ? total * 4e-6 : 0.0, total * 16e-6);
+           6e-9 * macs * (double)s->train.batch, ranks > 1 ? total * 4e-6 : 0.0, total * 16e-6);
     printf("sample       %.3g TFLOP for %lld images\n",
-           2e-12 * macs * (double)job->settings.forward.levels * (double)job->settings.sample.count,
-           (long long)job->settings.sample.count);
+           2e-12 * macs * steps * (double)s->sample.count, (long long)s->sample.count);
     graph_destroy(g);
+}
+
+/* "2 h 05 min", "3.2 s" */
+static const char *duration(double s, char text[32])
+{
+    if (isnan(s))
+        snprintf(text, 32, "unknown");
+    else if (s < 120)
+        snprintf(text, 32, "%.*f s", s < 10 ? 2 : 0, s);
+    else if (s < 7200)
+        snprintf(text, 32, "%.0f min", s / 60);
+    else
+        snprintf(text, 32, "%.0f h %02.0f min", (double)(int64_t)(s / 3600),
+                 (s - 3600 * (double)(int64_t)(s / 3600)) / 60);
+    return text;
+}
+
+static void print_needs(const struct job *job, const struct plan_images *images,
+                        const struct adr_plan *plan, const struct plan_trial *t, int ranks)
+{
+    static const struct {
+        const char *name;
+        struct plan_need (*of)(const struct job *, const struct plan_images *,
+                               const struct adr_plan *, const struct plan_trial *, int);
+    } stages[] = {{"precompute", plan_precompute}, {"train", plan_train}, {"sample", plan_sample}};
+    int apart = !strcmp(job->device->name, "cuda");
+    char text[32];
+    printf("%-12s %12s %12s %14s\n", "a rank", "device MB", apart ? "host MB" : "all MB", "time");
+    for (int i = 0; i < 3; i++) {
+        struct plan_need need = stages[i].of(job, images, plan, t, ranks);
+        double host = need.host + (apart ? 0 : need.device) + t->program_bytes[i];
+        printf("  %-10s %12.1f %12.1f %14s\n", stages[i].name, need.device * 1e-6, host * 1e-6,
+               duration(need.seconds, text));
+    }
+    printf(
+        "             %.0f to %.0f MB of it are the program itself; time is without files, at the "
+        "speed of %d rank(s) here:\n"
+        "             %s\n",
+        t->program_bytes[0] * 1e-6, t->program_bytes[1] * 1e-6, job->comm->size,
+        job->device->description);
+    printf("             tried:");
+    if (!isnan(t->step_s))
+        printf(" training on %d images, %.3g s; the network on %d, %.3g s;", t->step_images,
+               t->step_s, t->forward_images, t->forward_s);
+    printf(" an image's %s, %.3g s\n", t->slab_s > 0 ? "pairs" : "corruption",
+           t->slab_s > 0 ? t->slab_s : t->image_s);
 }
 
 int task_plan(struct job *job)
 {
     const struct settings *s = &job->settings;
-    struct images images;
+    struct comm *comm = job->comm;
+    struct plan_images images = {0};
+    struct plan_trial trial;
     struct adr_plan plan = {0};
     float *field = NULL;
-    int64_t ranks = s->run.plan_ranks > 0 ? s->run.plan_ranks : job->comm->size;
-    int failed = 0;
+    int ranks = s->run.plan_ranks > 0 ? (int)s->run.plan_ranks : comm->size;
+    int unet = !strcmp(s->network.kind, "unet"), batch = plan_micro_batch(s, ranks);
 
-    if (job->comm->rank == 0) {
-        failed = look_at_images(job, &images) ||
-                 job_plan(job, images.side, images.channels, &plan, &field) ||
-                 unet_check(&s->unet, images.side);
-        if (!failed) {
-            double pixels = (double)images.side * images.side * images.channels, steps = 0;
-            double pair = 2 * pixels * (strcmp(s->store.precision, "fp16") ? 4 : 2);
-            for (int k = 1; k <= plan.level_count; k++)
-                steps += plan.levels[k].steps;
-            printf("ranks        %lld\n", (long long)ranks);
-            printf("dataset      %lld images of %dx%dx%d, %.1f MB\n", (long long)images.count,
-                   images.side, images.side, images.channels, (double)images.count * pixels * 1e-6);
-            printf("trajectories %lld pairs, %.1f MB; %.0f lattice steps an image, %.3g site "
-                   "updates\n",
-                   (long long)(images.count * s->store.pairs_per_image),
-                   (double)images.count * (double)s->store.pairs_per_image * pair * 1e-6, steps,
-                   steps * pixels * (double)images.count);
-            print_network(job, &images, ranks);
+    int failed = comm->rank == 0 && plan_look_at_images(job, &images);
+    if (comm_agree(comm, failed))
+        return TASK_FAILED;
+    comm->ops->bcast(comm, &images, sizeof images, 0);
+    failed = job_plan(job, images.side, images.channels, &plan, &field) ||
+             (unet && unet_check(&s->unet, images.side));
+    if (!(failed = comm_agree(comm, failed))) {
+        if (comm->rank == 0) {
+            printf("ranks        %d\n", ranks);
+            print_files(job, &images, &plan);
+            if (unet)
+                print_network(job, &images, ranks, batch);
+            fflush(stdout);
         }
-        physics_plan_free(&plan);
-        mem_free(field);
+        failed = unet && comm_agree(comm, plan_try(job, &plan, batch, &trial));
+        if (!failed && unet && comm->rank == 0)
+            print_needs(job, &images, &plan, &trial, ranks);
     }
-    return comm_agree(job->comm, failed) ? TASK_FAILED : TASK_DONE;
+    physics_plan_free(&plan);
+    mem_free(field);
+    return failed ? TASK_FAILED : TASK_DONE;
 }

@@ -12,7 +12,7 @@
 #include "base/timer.h"
 #include "files/dataset.h"
 #include "files/trajectories.h"
-#include "tasks/corruption.h"
+#include "tasks/precompute.h"
 
 enum { SLAB_BYTES = 16 << 20 }; /* of u in fp32, a rank and a write */
 
@@ -173,26 +173,37 @@ static void merge_stats(struct comm *comm, struct adr_stats *s)
     timer_add("precompute/lbm", s->lbm_s, s->images);
 }
 
+struct trajectories_shape precompute_shape(const struct store_settings *s, int64_t images,
+                                           const struct adr_plan *plan)
+{
+    int all = !strcmp(s->kind, "levels");
+    return (struct trajectories_shape){.images = images,
+                                       .pairs_per_image =
+                                           all ? plan->level_count : s->pairs_per_image,
+                                       .side = plan->side,
+                                       .channels = plan->channels,
+                                       .levels = plan->level_count,
+                                       .type = !strcmp(s->precision, "fp16") ? H5_F16 : H5_F32,
+                                       .all_levels = all};
+}
+
+int64_t precompute_slab_images(const struct trajectories_shape *t, int ranks)
+{
+    int64_t chunk = trajectories_chunk_images(t);
+    int64_t image_bytes = (int64_t)t->side * t->side * t->channels * t->pairs_per_image * 4;
+    int64_t images = (SLAB_BYTES / image_bytes / chunk + 1) * chunk;
+    struct range share = split_chunks(t->images, chunk, ranks, 0); /* the largest */
+    int64_t even = (share.count + chunk - 1) / chunk * chunk;
+    return images < even ? images : even; /* a small data set is shared too */
+}
+
 static int precompute_to(struct job *job, const char *path, struct h5_file *dataset,
                          const struct dataset_shape *shape, const struct adr_plan *plan, int resume)
 {
     const struct store_settings *store = &job->settings.store;
-    int all = !strcmp(store->kind, "levels");
-    struct trajectories_shape t = {.images = shape->count,
-                                   .pairs_per_image =
-                                       all ? plan->level_count : store->pairs_per_image,
-                                   .side = shape->width,
-                                   .channels = shape->channels,
-                                   .levels = plan->level_count,
-                                   .type = !strcmp(store->precision, "fp16") ? H5_F16 : H5_F32,
-                                   .all_levels = all};
-    int64_t chunk = trajectories_chunk_images(&t), done = 0;
-    int64_t image_bytes = (int64_t)t.side * t.side * t.channels * t.pairs_per_image * 4;
-    struct slab slab = {.images = (SLAB_BYTES / image_bytes / chunk + 1) * chunk};
-    struct range share = split_chunks(t.images, chunk, job->comm->size, 0); /* the largest */
-    int64_t even = (share.count + chunk - 1) / chunk * chunk;
-    if (slab.images > even) /* a small data set is shared too */
-        slab.images = even;
+    struct trajectories_shape t = precompute_shape(store, shape->count, plan);
+    struct slab slab = {.images = precompute_slab_images(&t, job->comm->size)};
+    int64_t done = 0;
     struct h5_file *file = NULL;
 
     if (trajectories_create(path, job->comm, &t, job->deck, job->settings.forward.mode,

@@ -4,14 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/timer.h"
-#include "base/version.h"
 #include "tasks/tasks.h"
 
 enum { NAME_BYTES = 48 };
@@ -42,7 +40,7 @@ static double peak_rss_mb(void)
 {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    return (double)usage.ru_maxrss / 1024.0;
+    return (double)usage.ru_maxrss * 1024e-6;
 }
 
 void job_report(const struct job *job, const char *command, double seconds)
@@ -50,16 +48,21 @@ void job_report(const struct job *job, const char *command, double seconds)
     struct comm *comm = job->comm;
     struct json j;
     int sections = timer_count();
-    double memory = peak_rss_mb();
+    double memory = peak_rss_mb(), device = (double)job->device->peak_bytes * 1e-6;
+    double heap = (double)mem_peak_bytes() * 1e-6;
     FILE *file = comm->rank == 0 ? open_json(job, "timings.json", &j) : NULL;
 
     comm->ops->max_f64(comm, &memory, 1);
+    comm->ops->max_f64(comm, &device, 1);
+    comm->ops->max_f64(comm, &heap, 1);
     comm->ops->bcast(comm, &sections, sizeof sections, 0);
     if (file) {
         json_string(&j, "command", command);
         json_int(&j, "ranks", comm->size);
         json_real(&j, "seconds", seconds);
         json_real(&j, "peak_memory_mb", memory);
+        json_real(&j, "peak_device_mb", device);
+        json_real(&j, "peak_heap_mb", heap);
         json_object(&j, "sections");
     }
     log_info("%-24s %10s %10s %7s", "where the time went", "mean s", "slowest s", "share");
@@ -99,47 +102,13 @@ int job_write_state(const struct job *job, const char *command, const char *reas
     json_string(&j, "command", command);
     json_string(&j, "reason", reason);
     json_int(&j, "exit", exit_code);
+    int64_t done, total;
+    const char *stage = progress_latest(&done, &total);
+    if (stage) {
+        json_string(&j, "stage", stage);
+        json_int(&j, "done", done);
+        json_int(&j, "total", total);
+    }
     json_close(&j);
     return fclose(file) != 0;
-}
-
-int job_write_provenance(const struct job *job, const char *command)
-{
-    enum { HOST = sizeof((struct comm *)0)->host };
-    struct comm *comm = job->comm;
-    char *hosts = mem_alloc((size_t)comm->size * HOST), path[JOB_PATH], now[32];
-    struct json j;
-    time_t t = time(NULL);
-    struct tm utc;
-
-    comm->ops->allgather(comm, comm->host, HOST, hosts);
-    int failed = 0;
-    if (comm->rank == 0) {
-        FILE *file = open_json(job, "run.json", &j);
-        failed = !file || text_write(job_path(job, "deck.nml", path), job->deck);
-        if (file) {
-            strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &utc));
-            json_string(&j, "name", job->settings.run.name);
-            json_string(&j, "command", command);
-            json_string(&j, "deck", job->deck_path);
-            json_array(&j, "command_line");
-            for (int i = 0; i < job->argc; i++)
-                json_string(&j, NULL, job->argv[i]);
-            json_close(&j);
-            json_string(&j, "started", now);
-            json_string(&j, "version", version_number());
-            json_string(&j, "commit", version_commit());
-            json_string(&j, "build", version_build());
-            json_string(&j, "device", job->device->description);
-            json_string(&j, "precision", job->precision == DTYPE_BF16 ? "bf16" : "fp32");
-            json_array(&j, "hosts");
-            for (int r = 0; r < comm->size; r++)
-                json_string(&j, NULL, hosts + (size_t)r * HOST);
-            json_close(&j);
-            json_close(&j);
-            failed |= fclose(file) != 0;
-        }
-    }
-    mem_free(hosts);
-    return comm_agree(comm, failed);
 }

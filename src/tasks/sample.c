@@ -59,6 +59,7 @@ static int drawing_create(struct job *job, struct drawing *w)
     if (job_plan(job, w->shape.width, w->shape.channels, &w->plan, &w->field) ||
         open_network(job, w))
         return 1;
+    w->steps = s->levels ? (int)s->levels : w->plan.level_count;
     corruption_create(d, &w->plan, (int)s->batch, s->batch, &w->priors);
     w->per_image = w->priors.per_image;
     size_t floats = (size_t)s->batch * (size_t)w->per_image;
@@ -111,14 +112,13 @@ static int make_priors(struct drawing *w, int64_t first, int count)
     return 0;
 }
 
-/* Keeps the means at levels spread over K..0 for chain.png. */
-static void keep_chain(void *context, int level, const float *mean)
+/* Keeps the means of steps spread over the walk for chain.png. */
+static void keep_chain(void *context, int done, const float *mean)
 {
     struct drawing *w = context;
     int64_t per_image = w->per_image;
-    int done = w->plan.level_count - (level - 1); /* steps walked */
     for (int c = 1; c < w->chain_columns; c++)
-        if (c * w->plan.level_count / (w->chain_columns - 1) == done)
+        if (c * w->steps / (w->chain_columns - 1) == done)
             for (int r = 0; r < w->chain_rows; r++)
                 w->job->device->ops->download(
                     w->job->device, w->chain + ((int64_t)r * w->chain_columns + c) * per_image,
@@ -131,6 +131,8 @@ static int draw(struct drawing *w, int64_t first, int count)
     int64_t per_image = w->per_image;
     struct sampler_args args = {.noise = job->settings.sample.noise,
                                 .seed = (uint64_t)job->settings.run.seed,
+                                .steps = w->steps,
+                                .keys = w->priors.keys,
                                 .first_sample = first};
 
     int failed = make_priors(w, first, count);
@@ -140,14 +142,13 @@ static int draw(struct drawing *w, int64_t first, int count)
         return 1;
     if (first == 0 && count > 0) {
         w->chain_rows = count < CHAIN_ROWS ? count : CHAIN_ROWS;
-        w->chain_columns =
-            w->plan.level_count < CHAIN_COLUMNS ? w->plan.level_count + 1 : CHAIN_COLUMNS;
+        w->chain_columns = w->steps < CHAIN_COLUMNS ? w->steps + 1 : CHAIN_COLUMNS;
         w->chain =
             mem_alloc((size_t)(w->chain_rows * w->chain_columns * per_image) * sizeof(float));
         for (int r = 0; r < w->chain_rows; r++)
             memcpy(w->chain + (int64_t)r * w->chain_columns * per_image, w->prior + r * per_image,
                    (size_t)per_image * sizeof(float));
-        args.after_level = keep_chain;
+        args.after_step = keep_chain;
         args.context = w;
     }
     failed = w->sampler(w->priors.process, w->target, w->network, count, w->x, w->scratch, &args);

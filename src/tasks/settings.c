@@ -48,8 +48,10 @@ static const struct deck_field train_fields[] = {
      "Pairs of images an optimiser step, over all ranks together.", 1, 0},
     {"accumulate", DECK_INT, AT(accumulate), "1", 1, 1e6, NULL, "",
      "Parts into which a rank divides its share of the batch, to need less memory.", 1, 0},
-    {"target", DECK_STRING, AT(target), "'delta'", 0, 0, "delta", "",
-     "What the network learns: 'delta' is the step back to the level before, u_(k-1) - u_k.", 1, 0},
+    {"target", DECK_STRING, AT(target), "'delta'", 0, 0, "delta|x0", "",
+     "What the network learns: 'delta' is the step back to the level before, u_(k-1) - u_k; 'x0' "
+     "the clean image, with which samples may leave out levels (sample.levels).",
+     1, 0},
     {"optimizer", DECK_STRING, AT(optimizer), "'adam'", 0, 0, "adam|adamw|lion", "",
      "Rule that updates the weights.", 1, 0},
     {"beta1", DECK_REAL, AT(beta1), "0.9", 0, 1, NULL, "", "Decay of the gradient's running mean.",
@@ -111,10 +113,14 @@ static const struct deck_field sample_fields[] = {
      "out.",
      1, 0},
     {"sampler", DECK_STRING, AT(sampler), "'chain'", 0, 0, "chain", "",
-     "How to get from the prior to an image: 'chain' goes through every level.", 1, 0},
+     "How to get from the prior to an image: 'chain' goes down level by level.", 1, 0},
     {"interpolate", DECK_INT, AT(interpolate), "0", 0, 10000, NULL, "images",
      "Also walk from mixtures of two samples' starts, so many between the two; 0 draws none.", 1,
      0},
+    {"levels", DECK_INT, AT(levels), "0", 0, 1e6, NULL, "",
+     "How many of the levels a sample goes through, evenly spaced; fewer than forward.levels need "
+     "train.target = 'x0'. 0 is all.",
+     1, 0},
 };
 #undef AT
 

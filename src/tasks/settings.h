@@ -34,7 +34,7 @@ struct sample_settings { /* &sample */
     int64_t count, batch;
     double noise;
     char prior_split[DECK_TEXT], sampler[DECK_TEXT];
-    int64_t interpolate;
+    int64_t interpolate, levels;
 };
 struct evaluate_settings { /* &evaluate */
     char real[DECK_TEXT], fake[DECK_TEXT];
@@ -67,7 +67,7 @@ struct settings {
     int group_count;
 };
 
-/* How many things this deck asks for that this version does not do yet; each is printed. */
+/* How many things this deck asks for that contradict one another or are not in this version yet; each is printed. */
 int settings_unsupported(const struct settings *s);
 
 /* Binds the tables to the struct and sets every default. */

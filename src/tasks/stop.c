@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Stopping early, in order: a signal, a STOP file, the wall-time limit. Ranks look between steps
- * and agree, so that all of them save and leave together.
+ * Stopping early, in order: a signal, a STOP file, the wall-time limit (run.walltime, or the end of
+ * the Slurm job). Ranks look between steps and agree, so that all of them save and leave together.
  *
  * The signals are blocked and asked for, never handled: oneDNN's sgemm points the stack pointer
  * into a heap buffer of its own, so a handler on any thread would write its frame over the heap
@@ -15,7 +15,7 @@
 #include "tasks/tasks.h"
 
 static int stop_signal, save_signal;
-static double start_s;
+static double start_s, slurm_limit_s;
 static const char *reason = "";
 
 static sigset_t our_signals(void)
@@ -28,11 +28,22 @@ static sigset_t our_signals(void)
     return set;
 }
 
+/* Seconds that may be used of what is left of the Slurm job, or 0 outside of one. A minute is kept
+ * back (of short jobs a tenth): the first save has not been timed, and files are to be closed. A
+ * time gone by is another job's, left in the environment. */
+static double slurm_limit(void)
+{
+    const char *text = getenv("SLURM_JOB_END_TIME");
+    double left = text ? strtod(text, NULL) - (double)time(NULL) : 0;
+    return left <= 0 ? 0 : left - (left < 600 ? 0.1 * left : 60);
+}
+
 void stop_install(void)
 {
     sigset_t set = our_signals();
     sigprocmask(SIG_BLOCK, &set, NULL);
     start_s = timer_now_s();
+    slurm_limit_s = slurm_limit();
 }
 
 static void collect_signals(void)
@@ -51,7 +62,7 @@ static void collect_signals(void)
 int stop_requested(struct job *job, double need_s)
 {
     char path[JOB_PATH];
-    double limit = job->settings.run.walltime;
+    double limit = job->settings.run.walltime > 0 ? job->settings.run.walltime : slurm_limit_s;
 
     collect_signals();
     double cause[4] = {stop_signal, 0, 0, save_signal};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the deck's tables name and this version does not do yet. One place, so that nothing asked for is silently left
- * out; an entry goes when its feature comes. */
+ * What the deck's tables name and this version does not do yet, and settings that contradict one another. One place, so
+ * that nothing asked for is silently left out; an entry goes when its feature comes. */
 #include <string.h>
 
 #include "base/log.h"
@@ -19,12 +19,26 @@ static int is(const char *value, const char *word)
     return !strcmp(value, word);
 }
 
+/* A walk that leaves levels out needs a network that sees past the level before. */
+static int check_walk(const struct settings *s)
+{
+    long long wanted = s->sample.levels, levels = s->forward.levels;
+    if (wanted > levels)
+        log_error("&sample levels = %lld, but &forward has only %lld", wanted, levels);
+    else if (wanted && wanted < levels && is(s->train.target, "delta"))
+        log_error(
+            "&sample levels = %lld leaves out levels, which &train target = 'delta' cannot: it "
+            "knows the way to the level before only; use target = 'x0', or levels = 0",
+            wanted);
+    else
+        return 0;
+    return 1;
+}
+
 int settings_unsupported(const struct settings *s)
 {
-    int n = 0;
-    n += refuse(!is(s->train.target, "delta"), "train", "target", s->train.target, "use 'delta'");
-    n += refuse(!is(s->train.reduce, "fp32"), "train", "reduce", s->train.reduce, "use 'fp32'");
-    n += refuse(!is(s->sample.sampler, "chain"), "sample", "sampler", s->sample.sampler,
-                "use 'chain'");
+    int n = check_walk(s);
+    n += refuse(!is(s->train.reduce, "fp32") && is(s->run.device, "cpu"), "train", "reduce",
+                s->train.reduce, "with device = 'cpu' use 'fp32'");
     return n;
 }

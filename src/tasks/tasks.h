@@ -13,6 +13,7 @@ enum { TASK_DONE = 0, TASK_FAILED = 1, TASK_USAGE = 2, TASK_STOPPED = 75 };
 struct job {
     struct settings settings;
     char *deck;            /* resolved, owned */
+    char *deck_text;       /* as read, without the overrides; owned */
     const char *deck_path; /* as given */
     int argc;              /* the command line, for the record */
     char **argv;
@@ -27,9 +28,10 @@ int task_train(struct job *job);
 int task_sample(struct job *job);
 int task_evaluate(struct job *job);
 int task_run(struct job *job);  /* all stages of run.stages, skipping what is complete */
-int task_plan(struct job *job); /* prints memory, storage and arithmetic; computes nothing */
+int task_plan(struct job *job); /* prints storage, arithmetic, memory and time, see plan.h */
 int task_check(
     struct job *job); /* the deck against the data it names and the limits of physics and network */
+int task_deck(struct job *job);   /* prints the resolved deck; needs no device */
 int task_report(struct job *job); /* report.html: the run on one page, from the files there are */
 int task_export(struct job *job); /* the network as safetensors, the samples as PNGs */
 int task_info(const char *path); /* says what a file is; one rank */
@@ -93,4 +95,6 @@ int64_t permuted(uint64_t seed, int stream, uint32_t epoch, int64_t n, int64_t i
 /* End of run: table of where the time went (rank 0), timings.json, state.json and run.json. */
 void job_report(const struct job *job, const char *command, double seconds);
 int job_write_state(const struct job *job, const char *command, const char *reason, int exit_code);
+/* run.json: what runs where from what, and the starts before (history.jsonl); goes into every HDF5 file that is made from
+ * now on as its attribute "run" (provenance.c). */
 int job_write_provenance(const struct job *job, const char *command);

@@ -47,7 +47,8 @@ static int micro_step(struct trainer *t, int64_t first, int64_t count, float *lo
     d->ops->copy(d, m->image, t->u, (size_t)(count * per_image) * sizeof(float));
     d->ops->add_normal(d, (int)count, per_image, s->noise, seed, RNG_TRAIN_NOISE, number, first,
                        m->image);
-    t->target->want(d, count * per_image, m->image, t->u, t->delta, t->want);
+    t->target->want(d, count * per_image,
+                    &(struct target_pair){m->image, t->u, t->delta, t->source.x0}, t->want);
 
     timer_begin("train/forward");
     const float *output = graph_forward(m->graph, &call);

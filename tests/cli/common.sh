@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # Sourced by the command-line tests: bash test_x.sh PECLET SOURCE
 set -uo pipefail
+# shellcheck disable=SC2034 # for the scripts that source this
 peclet=$1
 source_dir=$2
 source "$source_dir/tools/mpi_env.sh"

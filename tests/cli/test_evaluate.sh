@@ -11,26 +11,24 @@ if [ ! -f "$squeezenet" ] || [ ! -f "$linear" ]; then
     exit 77
 fi
 deck=$source_dir/tests/cli/tiny.nml
-small="forward.levels=3 dataset.limit=40 dataset.test_limit=4 sample.count=9 sample.batch=3 train.steps=2 evaluate.prdc_k=2"
-metrics="evaluate.metrics='fd','prdc','lpips' evaluate.features='squeezenet'"
-judged="$metrics evaluate.weights=$squeezenet evaluate.lpips_weights=$linear"
+small=(forward.levels=3 dataset.limit=40 dataset.test_limit=4 sample.count=9 sample.batch=3 train.steps=2 evaluate.prdc_k=2)
+metrics=("evaluate.metrics='fd','prdc','lpips'" "evaluate.features='squeezenet'")
+judged=("${metrics[@]}" "evaluate.weights=$squeezenet" "evaluate.lpips_weights=$linear")
 value() { /usr/bin/python3 -c "import json; m = json.load(open('tiny/metrics.json')); print(m['squeezenet']['fd'], m['squeezenet']['coverage'], m['lpips_mean'], m['lpips_std'], m['lpips_pairs'], 'fid' in m['squeezenet'])"; }
 
-# shellcheck disable=SC2086
-{
-    expect 0 'spread over the samples of a seed' "$peclet" run "$deck" $small $judged
-    one=$(value)
-    expect 0 'FD-squeezenet' ranks 2 "$peclet" evaluate "$deck" $small $judged
-    two=$(value)
-    expect 1 "needs trained weights: set &evaluate weights" "$peclet" evaluate "$deck" $small $metrics
-    expect 1 "no tensor 'squeeze.lin0.model.1.weight'" "$peclet" evaluate "$deck" $small $metrics "evaluate.weights=$squeezenet" "evaluate.lpips_weights=$squeezenet"
-    head -c 100000 "$squeezenet" >half.safetensors
-    expect 1 'half.safetensors: tensor' "$peclet" evaluate "$deck" $small $metrics evaluate.weights=half.safetensors
-    expect 1 'needs trained weights: set &evaluate inception_weights' "$peclet" evaluate "$deck" $small evaluate.features=inception
-    expect 1 "no tensor 'Conv2d_1a_3x3.conv.weight'" "$peclet" evaluate "$deck" $small evaluate.features=inception "evaluate.inception_weights=$squeezenet"
-    expect 1 "no tensor 'features.0.weight'" "$peclet" evaluate "$deck" $small $judged "evaluate.trunk_weights=$linear"
-}
+expect 0 'spread over the samples of a seed' "$peclet" run "$deck" "${small[@]}" "${judged[@]}"
+one=$(value)
+expect 0 'FD-squeezenet' ranks 2 "$peclet" evaluate "$deck" "${small[@]}" "${judged[@]}"
+two=$(value)
+expect 1 "needs trained weights: set &evaluate weights" "$peclet" evaluate "$deck" "${small[@]}" "${metrics[@]}"
+expect 1 "no tensor 'squeeze.lin0.model.1.weight'" "$peclet" evaluate "$deck" "${small[@]}" "${metrics[@]}" "evaluate.weights=$squeezenet" "evaluate.lpips_weights=$squeezenet"
+head -c 100000 "$squeezenet" >half.safetensors
+expect 1 'half.safetensors: tensor' "$peclet" evaluate "$deck" "${small[@]}" "${metrics[@]}" evaluate.weights=half.safetensors
+expect 1 'needs trained weights: set &evaluate inception_weights' "$peclet" evaluate "$deck" "${small[@]}" evaluate.features=inception
+expect 1 "no tensor 'Conv2d_1a_3x3.conv.weight'" "$peclet" evaluate "$deck" "${small[@]}" evaluate.features=inception "evaluate.inception_weights=$squeezenet"
+expect 1 "no tensor 'features.0.weight'" "$peclet" evaluate "$deck" "${small[@]}" "${judged[@]}" "evaluate.trunk_weights=$linear"
 # 9 samples of 4 seeds, two of each seed count; threads and blocks of a rank may change the last digits
+# shellcheck disable=SC2086 # six words each
 /usr/bin/python3 - $one $two <<'END' || fail "one and two ranks differ: $one | $two"
 import sys
 one, two = sys.argv[1:7], sys.argv[7:13]

@@ -6,13 +6,14 @@ cd "$source_dir" || exit 1
 
 only_in() { # header pattern, allowed paths (extended regular expression)
     local found
-    found=$(grep -rlE "#include [<\"]$1" src mpi cuda tests tools 2>/dev/null | grep -vE "^($2)$")
+    found=$(grep -rlE "#include [<\"]($1)" src mpi cuda tests tools 2>/dev/null | grep -vE "^($2)$")
     [ -z "$found" ] || fail "$1 is included outside its room: $found"
 }
-only_in 'mpi\.h' 'mpi/.*'
+only_in 'mpi\.h' 'mpi/.*|tests/cuda/nccl_stub\.cc'
 only_in 'hdf5\.h' 'src/files/.*|mpi/h5par\.c|tests/.*|tools/bench/.*'
 only_in 'dnnl' 'src/device/conv_onednn\.c'
-only_in 'cuda' 'cuda/.*|mpi/comm_nccl\.c'
+only_in 'cuda' 'cuda/.*|mpi/comm_nccl\.c|tests/cuda/.*'
+only_in 'cudnn|cufft' 'cuda/.*|tests/cuda/.*'
 only_in 'fftw3' 'src/device/fft_cpu\.c'
 
 found=$(grep -rlE '^#\s*if(def|ndef)?\b.*PECLET_HAVE' src mpi | grep -vE '^src/(comm/comm|device/device_registry|device/fft_cpu)\.c$')
@@ -37,8 +38,8 @@ down files 'device|images|physics|process|nn|metrics|tasks'
 
 while read -r lines file; do
     [ "$lines" -le 500 ] || fail "$file has $lines lines; split it by reason to change"
-done < <(find src mpi cuda -name '*.[ch]' -o -name '*.cu' | xargs wc -l | grep -v total)
-for file in $(git ls-files '*.c' '*.h' '*.sh' '*.py' 2>/dev/null); do
+done < <(find src mpi cuda \( -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' \) -exec wc -l {} + | grep -v total)
+for file in $(git ls-files '*.c' '*.h' '*.cu' '*.cuh' '*.cc' '*.sh' '*.py' 2>/dev/null); do
     head -n 3 "$file" | grep -q SPDX || fail "$file has no SPDX line"
 done
 finish

@@ -108,6 +108,8 @@ static void check_attributes(void)
     CHECK(h5_probe(path, "peclet-other", NULL) == 1);
     CHECK(!h5_open(path, NULL, 0, "", &f));
     CHECK(h5_is_complete(f) && h5_has_attribute(f, "pe") && !h5_has_attribute(f, "pi"));
+    CHECK(h5_probe(path, "peclet-test", NULL) == 3); /* also while it is open */
+    CHECK(h5_has_attribute(f, "pe"));                /* which closes nothing of ours */
     CHECK(!h5_get_int(f, "count", &i) && i == -((int64_t)1 << 62));
     CHECK(!h5_get_real(f, "pe", &x) && x == 0.1);
     CHECK(!h5_get_text(f, "long", &text) && !strcmp(text, long_text));

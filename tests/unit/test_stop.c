@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,12 +45,43 @@ static void multiply_under_fire(struct device *d, int number, double seconds)
     d->ops->free(d, p);
 }
 
+/* In a Slurm job that ends in left_s seconds, does a run whose saving takes need_s stop? */
+static int stops(struct job *job, double left_s, double need_s)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)time(NULL) + (long long)left_s);
+    setenv("SLURM_JOB_END_TIME", text, 1);
+    stop_install();
+    int stop = stop_requested(job, need_s);
+    unsetenv("SLURM_JOB_END_TIME");
+    return stop;
+}
+
+/* Twice the time to save must be left, and a minute, of short jobs a tenth. */
+static void check_slurm_limit(struct job *job)
+{
+    CHECK(stops(job, 3600, 1760) == 0);
+    CHECK(stops(job, 3600, 1775) == STOP_LEAVE);
+    CHECK(!strcmp(stop_reason(), "time limit"));
+    CHECK(stops(job, 100, 40) == 0);
+    CHECK(stops(job, 100, 46) == STOP_LEAVE);
+    CHECK(stops(job, -10, 1e6) == 0); /* of a job that is over */
+    job->settings.run.walltime = 5000;
+    CHECK(stops(job, 3600, 1775) == 0); /* the deck's own limit counts */
+    job->settings.run.walltime = 0;
+    unsetenv("SLURM_JOB_END_TIME");
+    stop_install();
+    CHECK(stop_requested(job, 1e6) == 0);
+}
+
 int main(void)
 {
     struct job *job = calloc(1, sizeof *job);
+    unsetenv("SLURM_JOB_END_TIME");
     stop_install();
     job->comm = comm_self_create();
     snprintf(job->settings.run.out, sizeof job->settings.run.out, "/nonexistent");
+    check_slurm_limit(job);
     CHECK(!device_open("cpu", 2, 0, 1, &job->device));
     CHECK(stop_requested(job, 0) == 0);
 
