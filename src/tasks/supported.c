@@ -38,7 +38,7 @@ static int check_walk(const struct settings *s)
 int settings_unsupported(const struct settings *s)
 {
     int n = check_walk(s);
-    n += refuse(!is(s->train.reduce, "fp32") && is(s->run.device, "cpu"), "train", "reduce",
-                s->train.reduce, "with device = 'cpu' use 'fp32'");
+    n += refuse(!is(s->train.reduce, "fp32") && !is(s->run.device, "cuda"), "train", "reduce",
+                s->train.reduce, "use 'fp32', or &run device = 'cuda'");
     return n;
 }

@@ -306,12 +306,12 @@ contains
     end subroutine
 
     subroutine read_sample
-        integer(int64) :: count, batch, interpolate
+        integer(int64) :: count, batch, interpolate, levels
         real(real64) :: noise
         character(len=text) :: prior_split, sampler
         integer :: status
-        namelist /sample/ count, batch, noise, prior_split, sampler, interpolate
-        count = no_int; batch = no_int; interpolate = no_int; noise = no_real; prior_split = '~'; sampler = '~'
+        namelist /sample/ count, batch, noise, prior_split, sampler, interpolate, levels
+        count = no_int; batch = no_int; interpolate = no_int; levels = no_int; noise = no_real; prior_split = '~'; sampler = '~'
         rewind (unit)
         read (unit, nml=sample, iostat=status)
         call put_status('sample', status)
@@ -321,6 +321,7 @@ contains
         call put_text('sample.prior_split', prior_split)
         call put_text('sample.sampler', sampler)
         call put_int('sample.interpolate', interpolate)
+        call put_int('sample.levels', levels)
     end subroutine
 
     subroutine read_evaluate

@@ -31,7 +31,9 @@ PECLET=$work/logged "$submit" "${two[@]}" run.out=chain -- --ntasks-per-node=2 -
 PECLET_LAUNCHER=mpirun "$submit" --one "${two[@]}" run.out=one >one.txt 2>&1 || fail "submit --one: $(cat one.txt)"
 
 wait_jobs 240 "$(number_of evaluate <chain.txt)" "$(number_of run <one.txt)"
-ended "$(number_of evaluate <chain.txt)" COMPLETED
+for stage in import precompute train sample evaluate; do # the first that failed takes the others with it
+    ended "$(number_of "$stage" <chain.txt)" COMPLETED
+done
 ended "$(number_of run <one.txt)" COMPLETED
 for run in chain one; do
     same whole/dataset.h5 $run/dataset.h5
