@@ -18,7 +18,7 @@
 static const struct command {
     const char *name;
     int (*task)(struct job *job); /* NULL: needs no deck */
-    int light;                    /* leaves no record of itself in the folder */
+    int light; /* leaves no record of itself in the folder, and a signal ends it */
     const char *help;
 } commands[] = {
     {"run", task_run, 0, "all stages that the deck switches on, skipping what is complete"},
@@ -59,16 +59,20 @@ static void usage(FILE *out)
 
 static const struct command *find_command(const char *name)
 {
-    const char *names[COMMANDS];
-    for (int i = 0; i < COMMANDS; i++) {
-        if (!strcmp(commands[i].name, name))
+    for (int i = 0; i < COMMANDS; i++)
+        if (name && !strcmp(commands[i].name, name))
             return &commands[i];
+    return NULL;
+}
+
+static void report_unknown(const char *name)
+{
+    const char *names[COMMANDS];
+    for (int i = 0; i < COMMANDS; i++)
         names[i] = commands[i].name;
-    }
     const char *near = deck_nearest(name, names, COMMANDS);
     log_error("unknown command '%s'%s%s%s", name, near ? "; did you mean '" : "", near ? near : "",
               near ? "'?" : "");
-    return NULL;
 }
 
 /* help, version, info: no deck, rank 0 alone. */
@@ -202,7 +206,9 @@ static int run_deck(const struct command *command, struct job *job)
 
 int main(int argc, char **argv)
 {
-    stop_install();
+    const struct command *command = find_command(argc > 1 ? argv[1] : NULL);
+    if (command && !command->light) /* the others end at once, as usual */
+        stop_install();
     world = comm_world_create(&argc, &argv);
     if (!world)
         return TASK_FAILED;
@@ -214,18 +220,17 @@ int main(int argc, char **argv)
     job->argc = argc;
     job->argv = argv;
     int result = TASK_USAGE;
-    const struct command *command = NULL;
-    if (argc < 2) {
-        if (world->rank == 0)
+    if (!command) {
+        if (world->rank == 0 && argc < 2)
             usage(stderr);
-    } else if ((command = find_command(argv[1]))) {
-        if (command->task) {
-            result = run_deck(command, job);
-        } else {
-            settings_init(&job->settings);
-            result = world->rank == 0 ? run_bare(command, argc, argv, &job->settings) : TASK_DONE;
-            result = comm_agree(world, result);
-        }
+        else if (world->rank == 0)
+            report_unknown(argv[1]);
+    } else if (command->task) {
+        result = run_deck(command, job);
+    } else {
+        settings_init(&job->settings);
+        result = world->rank == 0 ? run_bare(command, argc, argv, &job->settings) : TASK_DONE;
+        result = comm_agree(world, result);
     }
     mem_free(job);
     fflush(NULL);
