@@ -2,7 +2,7 @@
  * adr_chip: D2Q9 at tau = 1, where u is the whole state, with the image in registers for all lattice steps of many
  * holds; memory is touched for a hold's velocity, captures, and the image at both ends of a launch.
  *
- * What the rows of the image send to each other: adr_chip.cuh.
+ * What the rows of the image send to each other: adr_chip.cuh; who keeps which cells: adr_strip.cuh.
  *
  * A warp holds RY whole rows, each lane CX neighbouring columns of them, 32 cells and their velocity (96 registers): so
  * neighbours along x are shuffles of a row's ends, neighbours along y one word a column through shared memory, once a
@@ -24,7 +24,6 @@
  * has several steps. A hold costs a cell 8 bytes of velocity, a launch 8 more, so with one step a hold memory bounds
  * it: 190 to 370 GLUPS at 3 TB/s. Not measured on a GPU yet. */
 #include "adr_chip.cuh"
-#include "adr_cuda.h"
 
 enum { CELLS = 32, CLUSTER_MOST = 8 }; /* cells a lane, blocks a cluster */
 
@@ -32,48 +31,6 @@ enum { CELLS = 32, CLUSTER_MOST = 8 }; /* cells a lane, blocks a cluster */
 static constexpr __host__ __device__ int warps_most(int columns)
 {
     return columns == 1 ? 1 : columns == 2 ? 4 : columns == 4 ? 16 : 8;
-}
-
-/* This lane's place in the image, and where the rows beyond its strip are exchanged: places in shared memory
- * [parity][warp][from above, from below][32 CX], of this strip and, in the block of that rank, of its neighbours. */
-struct strip {
-    struct lanes lanes;
-    int first_row, rows, column;
-    bool live, first, last; /* the lane has columns of this strip; the strip is the image's first, last */
-    int place, above, below, rank_above, rank_below;
-};
-
-template <int CX> static __device__ __forceinline__ struct strip strip_of(int side, int rank, int cluster)
-{
-    constexpr int RY = CELLS / CX, PITCH = 32 * CX;
-    const int warps = (int)blockDim.x / 32, warp = (int)threadIdx.x / 32, lane = (int)threadIdx.x % 32;
-    const int lanes = side / CX, count = (side + RY - 1) / RY, index = rank * warps + warp;
-    const int above = index ? index - 1 : count - 1, below = index + 1 < count ? index + 1 : 0;
-    struct strip s;
-    s.lanes.left = lane >= lanes ? lane : lane ? lane - 1 : lanes - 1;
-    s.lanes.right = lane >= lanes ? lane : lane + 1 < lanes ? lane + 1 : 0;
-    s.lanes.first = lane == 0;
-    s.lanes.last = lane == lanes - 1;
-    s.first_row = index * RY;
-    s.rows = index >= count ? 0 : side - s.first_row < RY ? side - s.first_row : RY;
-    s.column = lane * CX;
-    s.live = lane < lanes && index < count;
-    s.first = index == 0;
-    s.last = index == count - 1;
-    s.place = warp * 2 * PITCH + s.column;
-    s.above = (above % warps * 2 + 1) * PITCH + s.column; /* its "from below" */
-    s.below = below % warps * 2 * PITCH + s.column;
-    s.rank_above = above / warps % cluster;
-    s.rank_below = below / warps % cluster;
-    return s;
-}
-
-template <bool CLUSTER> static __device__ __forceinline__ float *shared_of(int rank)
-{
-    float *shared = SMEM(float);
-    if constexpr (CLUSTER)
-        shared = cluster_map(shared, (unsigned)rank);
-    return shared;
 }
 
 /* One lattice step. */
@@ -148,33 +105,6 @@ static __device__ __forceinline__ void step_strip(const struct weights *w, const
             u[j][c] += j == s->rows - 1 ? before[c] : 0.0f;
 }
 
-/* Captures of the image at this level, or (before) what their delta needs from the level's start. */
-template <int CX>
-static __device__ __forceinline__ void capture_strip(const struct adr_images *g, const struct strip *s, int image,
-                                                     int channel, int level, int before,
-                                                     const float (&u)[CELLS / CX][CX])
-{
-    for (int i = g->start[level * g->images + image]; i >= 0 && s->live; i = g->follow[i]) {
-        int64_t row = ((g->slot[i] * g->side + s->first_row) * g->side + s->column) * g->channels + channel;
-#pragma unroll
-        for (int j = 0; j < CELLS / CX; j++, row += g->side * g->channels) {
-            if (j >= s->rows)
-                break;
-#pragma unroll
-            for (int c = 0; c < CX; c++) {
-                int64_t to = row + c * g->channels;
-                if (before) {
-                    g->delta[to] = u[j][c];
-                } else {
-                    g->u[to] = fmaf(g->scale, u[j][c], g->offset);
-                    if (g->delta)
-                        g->delta[to] = g->scale * (g->delta[to] - u[j][c]);
-                }
-            }
-        }
-    }
-}
-
 template <int CX, int ORDER, int WALLS, bool CLUSTER>
 static __global__ void __launch_bounds__(32 * warps_most(CX), CX > 2 ? 1 : 12 / warps_most(CX))
     chip(struct adr_images g, int first_hold, int holds, int cluster)
@@ -187,7 +117,7 @@ static __global__ void __launch_bounds__(32 * warps_most(CX), CX > 2 ? 1 : 12 / 
     if constexpr (exists) {
         constexpr int RY = CELLS / CX;
         const int which = (int)blockIdx.x / cluster, image = which / g.channels, channel = which % g.channels;
-        const struct strip s = strip_of<CX>(g.side, CLUSTER ? (int)cluster_rank() : 0, cluster);
+        const struct strip s = strip_of<CX>(g.side, RY, 1, CLUSTER ? (int)cluster_rank() : 0, cluster);
         const int cells = g.side * g.side, corner = s.first_row * g.side + s.column;
         float u[RY][CX] = {}, vx[RY][CX] = {}, vy[RY][CX] = {}, *phi = g.phi + (int64_t)which * cells + corner;
         int parity = 0;
@@ -206,7 +136,7 @@ static __global__ void __launch_bounds__(32 * warps_most(CX), CX > 2 ? 1 : 12 / 
             if (level > g.last[image])
                 break;
             if (g.delta && hold->first_of_level)
-                capture_strip<CX>(&g, &s, image, channel, level, 1, u);
+                capture_strip<CX, RY>(&g, &s, image, channel, level, 1, u);
 #pragma unroll
             for (int j = 0; j < RY; j++) {
                 if (!s.live || j >= s.rows)
@@ -221,7 +151,7 @@ static __global__ void __launch_bounds__(32 * warps_most(CX), CX > 2 ? 1 : 12 / 
             for (int step = 0; step < steps; step++, parity ^= 1)
                 step_strip<CX, ORDER, WALLS, CLUSTER>(&w, &s, parity, u, vx, vy);
             if (hold->last_of_level)
-                capture_strip<CX>(&g, &s, image, channel, level, 0, u);
+                capture_strip<CX, RY>(&g, &s, image, channel, level, 0, u);
         }
 #pragma unroll
         for (int j = 0; j < RY; j++, phi += g.side) {

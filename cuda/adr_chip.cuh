@@ -10,8 +10,7 @@
  *     O:  h r + Z | w0 r       | h r - Z    r = U vy/2,  Z = q vy/2
  *     E:  h Y     | w0 Y       | h Y        X = (w0/cs2) q vx/2,  Y = (w0/cs2) r vy/2     (order 1: X = Y = Z = 0) */
 #pragma once
-#include "device/adr_plan.h"
-#include "kernel.cuh"
+#include "adr_strip.cuh"
 
 struct weights {
     float h, w0, base, x, twice_over_cs2; /* x: w0/cs2 */
@@ -45,12 +44,6 @@ static __device__ __forceinline__ void terms_of(const struct weights *w, const f
         }
     }
 }
-
-/* Where a lane's neighbours are; at a wall they are replaced. */
-struct lanes {
-    int left, right; /* lane numbers */
-    bool first, last; /* this is the first, the last with columns */
-};
 
 /* x of the lane to the left (last column) and to the right (first column), or what the wall makes of it: nothing, or
  * what the mirrored cell sends, which is this lane's own term of the other direction. */
@@ -125,34 +118,5 @@ static __device__ __forceinline__ void bounce_row(const struct weights *w, const
             own[c] -= w->h * (t->m[c] + even) + sign * z_left;
         if (c == CX - 1 && l->last)
             own[c] -= w->h * (t->p[c] + even) + sign * z_right;
-    }
-}
-
-/* CX floats in a row, by vectors. */
-template <int CX> static __device__ __forceinline__ void load_row(const float *from, float (&x)[CX])
-{
-    if constexpr (CX % 4 == 0) {
-#pragma unroll
-        for (int c = 0; c < CX; c += 4) {
-            float4 v = *(const float4 *)(from + c);
-            x[c] = v.x, x[c + 1] = v.y, x[c + 2] = v.z, x[c + 3] = v.w;
-        }
-    } else if constexpr (CX == 2) {
-        float2 v = *(const float2 *)from;
-        x[0] = v.x, x[1] = v.y;
-    } else {
-        x[0] = from[0];
-    }
-}
-template <int CX> static __device__ __forceinline__ void store_row(float *to, const float (&x)[CX])
-{
-    if constexpr (CX % 4 == 0) {
-#pragma unroll
-        for (int c = 0; c < CX; c += 4)
-            *(float4 *)(to + c) = make_float4(x[c], x[c + 1], x[c + 2], x[c + 3]);
-    } else if constexpr (CX == 2) {
-        *(float2 *)to = make_float2(x[0], x[1]);
-    } else {
-        to[0] = x[0];
     }
 }

@@ -3,8 +3,8 @@
  * loop over holds of the velocity, which kernel takes the lattice steps. Files and method:
  * adr_cuda.h.
  *
- * PECLET_ADR_KERNEL=pull takes the pull kernel where the chip kernel would do, PECLET_ADR_KERNEL=N
- * gives a block of the chip kernel at most N warps: for tests and comparisons. */
+ * PECLET_ADR_KERNEL=pull takes the pull kernel where a chip kernel would do, PECLET_ADR_KERNEL=N
+ * gives a block of the chip kernels at most N warps: for tests and comparisons. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,8 +172,12 @@ static void lbm_create(struct device *d, struct adr *a)
     size_t side = (size_t)plan->side, cells = side * side;
     adr_spectrum_create(d, plan, &a->flow, &a->tables);
     holds_create(a);
-    if (plan->collision == LBM_EQUILIBRIUM && !(kernel && strcmp(kernel, "pull") == 0))
-        a->chip = cuda_adr_chip_layout(d, plan->side, kernel ? atoi(kernel) : 0);
+    if (!kernel || strcmp(kernel, "pull") != 0) {
+        int warps = kernel ? atoi(kernel) : 0;
+        a->chip = plan->collision == LBM_EQUILIBRIUM
+                      ? cuda_adr_chip_layout(d, plan->side, warps)
+                      : cuda_adr_chip_bgk_layout(d, plan->side, warps);
+    }
     size_t count = (size_t)a->flow.count, part = count * (count + side) + cells;
     size_t hold_bytes = fields_most(a) * (2 * cells + (size_t)a->flow.parts * part) * sizeof(float);
     size_t at_once = batch_bytes / hold_bytes + 1;
@@ -318,8 +322,10 @@ static int run_holds(struct device *d, struct adr *a, int last_level)
         holds = a->plan->velocity == VELOCITY_NONE || end - first < a->at_once ? end - first
                                                                                : a->at_once;
         cuda_adr_fields(d, &a->flow, first, holds);
-        if (a->chip.columns)
+        if (a->chip.columns && a->plan->collision == LBM_EQUILIBRIUM)
             cuda_adr_chip(d, s, &a->chip, first, holds);
+        else if (a->chip.columns)
+            cuda_adr_chip_bgk(d, s, &a->chip, first, holds);
         else
             cuda_adr_pull(d, s, a->hold, first, holds, a->wanted);
     }

@@ -7,6 +7,7 @@
  *     adr_velocity.cu waves to velocity: curl, scale, limits, statistics
  *     adr_pull.cu     lattice steps, one launch each: every collision and side; the oracle of the next
  *     adr_chip.cu     lattice steps of many holds in one launch, the image kept in registers; adr_chip.cuh: a row
+ *     adr_chip_bgk.cu the same with nine populations; adr_strip.cuh: what these two share
  *     adr_heat.cu     exact blur
  *
  * A hold is a stretch of lattice steps with one velocity. Velocities are made for several holds and all images at
@@ -94,7 +95,7 @@ struct adr_images {
     enum lbm_collision collision;
     float base;      /* u = base + phi */
     float *phi;      /* [images, channels, L, L] */
-    float *f, *next; /* [images, channels, 9, L, L] populations less w_i base, after collision */
+    float *f, *next; /* [images, channels, 9, L, L] populations less w_i base; pull: before they move, chip: after */
     const struct adr_hold *hold;
     const float *v;  /* of the first hold of a launch, then v_hold floats on */
     int64_t v_hold;
@@ -112,13 +113,16 @@ void cuda_adr_load(struct device *d, const struct adr_images *s, const float *u0
 void cuda_adr_pull(struct device *d, struct adr_images *s, const struct adr_hold *hold, int first, int holds,
                    const unsigned char *wanted);
 
-/* How the chip kernel would take images of this side: columns a lane, rows a warp, warps a block, blocks a cluster.
- * columns 0: not at all. warps_limit > 0 limits the block (tests: clusters of small images). */
+/* How the chip kernel (tau = 1) would take images of this side: columns a lane, rows a warp, warps a block, blocks a
+ * cluster. columns 0: not at all. warps_limit > 0 limits the block (tests: clusters of small images). */
 struct adr_chip {
     int columns, rows, warps, cluster;
 };
 struct adr_chip cuda_adr_chip_layout(struct device *d, int side, int warps_limit);
 void cuda_adr_chip(struct device *d, const struct adr_images *s, const struct adr_chip *c, int first, int holds);
+/* The same for nine populations, which are in s->f between launches. */
+struct adr_chip cuda_adr_chip_bgk_layout(struct device *d, int side, int warps_limit);
+void cuda_adr_chip_bgk(struct device *d, const struct adr_images *s, const struct adr_chip *c, int first, int holds);
 
 /* Exact blur. */
 struct adr_heat {

@@ -33,6 +33,27 @@ static inline cudaError_t kernel_launch_cluster(void (*kernel)(P...), unsigned c
     config.numAttrs = 1;
     return cudaLaunchKernelEx(&config, kernel, P(a)...);
 }
+/* How many such clusters the GPU holds at once; 0: none, or it cannot say. */
+template <class... P>
+static inline int kernel_clusters_most(void (*kernel)(P...), unsigned cluster, dim3 block, size_t smem_bytes)
+{
+    cudaLaunchAttribute attribute[1];
+    cudaLaunchConfig_t config = {};
+    int count = 0;
+    attribute[0].id = cudaLaunchAttributeClusterDimension;
+    attribute[0].val.clusterDim.x = cluster;
+    attribute[0].val.clusterDim.y = attribute[0].val.clusterDim.z = 1;
+    config.gridDim = dim3(cluster);
+    config.blockDim = block;
+    config.dynamicSmemBytes = smem_bytes;
+    config.attrs = attribute;
+    config.numAttrs = 1;
+    if (cudaOccupancyMaxActiveClusters(&count, kernel, &config) != cudaSuccess) {
+        (void)cudaGetLastError(); /* not an error of the run */
+        return 0;
+    }
+    return count;
+}
 #define KERNEL_LAUNCH_CLUSTER(kernel, cluster, grid, block, smem_bytes, stream, ...)                                   \
     kernel_launch_cluster(kernel, (cluster), (grid), (block), (smem_bytes), (stream), __VA_ARGS__)
 /* Clusters need compute capability 9.0; kernels for them are compiled empty below it and never launched there as one. */

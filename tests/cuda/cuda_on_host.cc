@@ -293,4 +293,13 @@ cudaError_t launch(cudaStream_t stream, dim3 grid, dim3 dim, size_t smem_bytes, 
     enqueue(stream, [=] { run_grid(grid, dim, smem_bytes, cluster, kernel_body); });
     return cudaSuccess;
 }
+
+/* COH_CLUSTER: the most blocks that share a cluster on this card. */
+int clusters_most(const void *kernel, unsigned cluster, dim3 dim, size_t smem_bytes)
+{
+    const kernel_limits limits = limits_of(kernel);
+    const char *most = getenv("COH_CLUSTER");
+    return cluster <= limits.cluster && (!most || cluster <= (unsigned)atoi(most)) && dim.x * dim.y * dim.z <= 1024 &&
+           smem_bytes <= limits.smem_bytes;
+}
 } // namespace coh

@@ -74,6 +74,7 @@ extern thread *me;
 void wait_for(state at, unsigned mask);
 cudaError_t launch(cudaStream_t stream, dim3 grid, dim3 dim, size_t smem_bytes, unsigned cluster, const void *kernel,
                    std::function<void()> body);
+int clusters_most(const void *kernel, unsigned cluster, dim3 dim, size_t smem_bytes);
 
 template <class... P, class... A>
 static inline cudaError_t go(void (*kernel)(P...), unsigned cluster, dim3 grid, dim3 dim, size_t smem_bytes,
@@ -107,6 +108,12 @@ template <class T> static inline T exchange(T v, unsigned mask, int from)
     ((void)coh::go(kernel, 1, (grid), (block), (smem_bytes), (stream), __VA_ARGS__))
 #define KERNEL_LAUNCH_CLUSTER(kernel, cluster, grid, block, smem_bytes, stream, ...)                                   \
     coh::go(kernel, (cluster), (grid), (block), (smem_bytes), (stream), __VA_ARGS__)
+
+template <class... P>
+static inline int kernel_clusters_most(void (*kernel)(P...), unsigned cluster, dim3 block, size_t smem_bytes)
+{
+    return coh::clusters_most((const void *)kernel, cluster, block, smem_bytes);
+}
 
 /* ---- barriers, clusters ---- */
 

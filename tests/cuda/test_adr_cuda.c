@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The forward process of the cuda device against the reference: every solver, wall, order and kind
  * of velocity at sides that fill a lane's columns and sides that do not; the image in registers of
- * one warp, of many and of clusters of 2, 4 and 8 blocks; against the pull kernel, which shares
+ * one warp, of many and of clusters of 2, 4, 8 and 16 blocks; against the pull kernel, which shares
  * nothing with it but the velocity; and an image's bits in any company. */
 #define _DEFAULT_SOURCE /* setenv */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "adr_cuda.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -171,7 +172,7 @@ static void agree(const char *kernel, const struct adr_plan *plan, int n, const 
     double delta = largest_difference(want.count, got.delta, want.delta) / size;
     double v = largest_difference(want.fields, got.v, want.v) / plan->levels[3].speed;
     int before = check_failed;
-    CHECK(u <= 3e-6 && delta <= 3e-6); /* measured 5.4e-7 and 7.8e-7 */
+    CHECK(u <= 3e-6 && delta <= 3e-6); /* measured 7.2e-7 and 8.7e-7 */
     CHECK(v <=
           6e-7 * plan->side); /* neighbours of psi differ by 1/side of it: measured 4.0e-7 side */
     CHECK(got.stats.images == want.stats.images);
@@ -200,8 +201,8 @@ static void agree_with_pull(const char *kernel, const struct adr_plan *plan, int
     struct outcome got = run(kernel, plan, n, 1), want = run("pull", plan, n, 1);
     double u = largest_difference(want.count, got.u, want.u);
     CHECK(memcmp(got.v, want.v, want.fields * sizeof(float)) == 0);
-    CHECK(u <= 1.2e-6); /* measured 3.0e-7 */
-    if (u > 1.2e-6)
+    CHECK(u <= 1.6e-6); /* measured 4.2e-7 */
+    if (u > 1.6e-6)
         printf("pull: kernel %s side %d walls %d order %d: %g\n", kernel, plan->side,
                (int)plan->walls, plan->order, u);
     worst_pull = fmax(worst_pull, u);
@@ -223,7 +224,7 @@ static void solvers(const char *kernel, int side, int channels, int n)
         }
 }
 
-static void collisions(int side)
+static void collisions(const char *kernel, int side)
 {
     struct adr_level levels[LEVELS + 1];
     for (int collision = LBM_BGK; collision <= LBM_REGULARIZED; collision++)
@@ -236,7 +237,7 @@ static void collisions(int side)
                 plan.refresh = order;
                 if (walls == WALLS_PERIODIC)
                     use_base(&plan);
-                agree("", &plan, 3, "collision");
+                agree(kernel, &plan, 3, "collision");
             }
 }
 
@@ -323,6 +324,59 @@ static void chips(void)
     }
 }
 
+/* The sizes that the chip kernel is made for; clusters that this GPU cannot hold go to pull. */
+static void layouts(void)
+{
+    static const struct adr_chip want[] = {
+        {1, 7, 4, 1}, {1, 8, 4, 1}, {2, 4, 16, 1}, {4, 2, 8, 8}, {8, 1, 16, 16}};
+    static const int side[] = {28, 32, 64, 128, 256};
+    const char *capability = getenv("COH_CAPABILITY");
+    int clusters = !capability || atoi(capability) >= 90;
+    for (int i = 0; i < 5; i++) {
+        struct adr_chip got = cuda_adr_chip_bgk_layout(cuda, side[i], 0);
+        if (want[i].cluster > 1 && !clusters)
+            CHECK(got.columns == 0);
+        else
+            CHECK(got.columns == want[i].columns && got.rows == want[i].rows &&
+                  got.warps == want[i].warps && got.cluster == want[i].cluster);
+    }
+    CHECK(cuda_adr_chip_bgk_layout(cuda, 30, 0).columns == 0);
+    CHECK(cuda_adr_chip_bgk_layout(cuda, 264, 0).columns == 0);
+    setenv("COH_CLUSTER", "8", 1);
+    CHECK(cuda_adr_chip_bgk_layout(cuda, 256, 0).columns == 0);
+    CHECK((cuda_adr_chip_bgk_layout(cuda, 128, 0).columns == 4) == clusters);
+    unsetenv("COH_CLUSTER");
+}
+
+/* Nine populations: one block, clusters of 4, 8 and 16, and sides that go to the pull kernel. */
+static void chips_bgk(void)
+{
+    static const struct {
+        const char *kernel;
+        int side;
+    } cases[] = {{"", 3},    {"", 7},    {"", 8},  {"", 17},  {"", 21},  {"", 28},   {"", 32},
+                 {"", 34},   {"", 36},   {"", 52}, {"", 64},  {"", 37},  {"", 68},   {"3", 68},
+                 {"16", 68}, {"16", 76}, {"", 92}, {"8", 92}, {"", 136}, {"12", 136}};
+    struct adr_level levels[LEVELS + 1];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int walls = WALLS_BOUNCE_BACK; walls <= WALLS_PERIODIC; walls++)
+            for (int order = 1; order <= 2; order++) {
+                int side = cases[i].side, turn = (int)i + walls + 2 * order;
+                if (side > 90 && turn % 2)
+                    continue;
+                struct adr_plan plan = plan_of(side, side < 60 ? 2 : 1, levels);
+                use_collision(&plan, (enum lbm_collision)(LBM_BGK + turn % 3));
+                plan.walls = (enum lbm_walls)walls;
+                plan.order = order;
+                plan.refresh = turn % 2 ? 2 : 0;
+                if (turn % 4 == 0)
+                    use_base(&plan);
+                agree(cases[i].kernel, &plan, side > 60 ? 1 : 2, "populations");
+                if (order == 1 + walls % 2)
+                    agree_with_pull(cases[i].kernel, &plan, 1);
+            }
+}
+
 int main(void)
 {
     log_init(0, 1, 1);
@@ -333,12 +387,18 @@ int main(void)
     velocities(28, 2);
     velocities(33, 2);
     file_and_heat();
-    collisions(9);
+    collisions("pull", 9);
+    collisions("", 9);
+    layouts();
+    chips_bgk();
     solvers("pull", 12, 3, 4);
     chips();
     company(28, LBM_EQUILIBRIUM, "");
     company(36, LBM_EQUILIBRIUM, "1");
     company(12, LBM_BGK, "");
+    company(12, LBM_TRT, "pull");
+    company(66, LBM_BGK, "");
+    company(68, LBM_REGULARIZED, "");
     cuda->ops->destroy(cuda);
     printf("u %.3g delta %.3g v/(V side) %.3g, chip against pull %.3g\n", worst_u, worst_delta,
            worst_v, worst_pull);
