@@ -3,7 +3,7 @@
  * counted), once with one long hold (lattice steps alone), once as the default schedule asks (K =
  * 200 levels, drifting flow, everything included).
  *
- *     bench_adr DEVICE [images]        images of each size; default 64
+ *     bench_adr DEVICE [images [side]]  images of each size, default 64; sides up to this, 256
  *
  * Five repeats each: median, and smallest to largest in brackets. On the cuda device
  * PECLET_ADR_KERNEL=pull measures the plain kernel. */
@@ -91,14 +91,14 @@ int main(int argc, char **argv)
 {
     static const int sides[] = {28, 64, 128, 256};
     struct device *d;
-    int n = argc > 2 ? atoi(argv[2]) : 64;
+    int n = argc > 2 ? atoi(argv[2]) : 64, largest = argc > 3 ? atoi(argv[3]) : 256;
     log_init(0, 1, 1);
     if (argc < 2 || n < 1 || device_open(argv[1], 0, 0, 1, &d)) {
-        printf("usage: bench_adr DEVICE [images]\n");
+        printf("usage: bench_adr DEVICE [images [side]]\n");
         return EXIT_FAILURE;
     }
     printf("%s: %s; %d images\n", d->name, d->description, n);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4 && sides[i] <= largest; i++) {
         int channels = sides[i] > 28 ? 3 : 1;
         bench(d, "one hold", "equilibrium", 1, sides[i], channels, -1, n);
         bench(d, "all", "equilibrium", 200, sides[i], channels, 0, n);

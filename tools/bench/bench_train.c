@@ -4,8 +4,10 @@
  * tools/bench/peer_train.py times the same in PyTorch; tools/bench/train.sh alternates the two.
  *
  * usage: bench_train [key=value ...] with keys device type threads batch side channels width mult
- * blocks attention middle heads dropout steps parts; prints "ours TYPE SECONDS" (median), with
- * parts=1 also the share of each part.
+ * blocks attention middle heads dropout steps parts levels; prints "ours TYPE SECONDS" (median),
+ * with parts=1 also the share of each part. With levels=K it times what sampling a batch takes
+ * instead: K evaluations of the network with noise and update, of an inference network, and prints
+ * "ours TYPE-sample SECONDS".
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +20,7 @@
 
 struct arguments {
     const char *device, *type;
-    int threads, batch, side, channels, steps, parts;
+    int threads, batch, side, channels, steps, parts, levels;
     struct unet_settings unet;
 };
 
@@ -65,7 +67,7 @@ static int parse(struct arguments *a, const char *text)
         return number(text, "threads", &a->threads) || number(text, "batch", &a->batch) ||
                number(text, "side", &a->side) || number(text, "channels", &a->channels) ||
                number(text, "middle", &u->middle_attention) || number(text, "steps", &a->steps) ||
-               number(text, "parts", &a->parts);
+               number(text, "parts", &a->parts) || number(text, "levels", &a->levels);
     return 1;
 }
 
@@ -85,13 +87,13 @@ struct trainer {
     int32_t *level;
 };
 
-static struct trainer trainer_create(struct device *d, const struct arguments *a)
+static struct trainer trainer_create(struct device *d, const struct arguments *a, int training)
 {
     enum dtype type = strcmp(a->type, "bf16") == 0 ? DTYPE_BF16 : DTYPE_F32;
     struct trainer t = {
         .d = d, .batch = a->batch, .per_image = (int64_t)a->side * a->side * a->channels};
     size_t n = (size_t)a->batch, image_bytes = n * (size_t)t.per_image * sizeof(float);
-    t.g = unet_create(d, &a->unet, a->side, a->channels, type, a->batch, 1);
+    t.g = unet_create(d, &a->unet, a->side, a->channels, type, a->batch, training);
     int64_t total = graph_param_total(t.g);
     float *params = mem_alloc((size_t)total * sizeof *params);
     graph_init_params(t.g, 1, params);
@@ -163,6 +165,23 @@ static void step(struct trainer *t, int64_t number_of_step)
     part(t, "weights", 0);
 }
 
+/* The walk of process/sampler.c with target 'delta', from level `levels` to 0. */
+static void walk(struct trainer *t, int levels)
+{
+    struct device *d = t->d;
+    int32_t *level = mem_alloc((size_t)t->batch * sizeof *level);
+    for (int k = levels; k >= 1; k--) {
+        for (int i = 0; i < t->batch; i++)
+            level[i] = k;
+        d->ops->upload(d, t->level, level, (size_t)t->batch * sizeof *level);
+        d->ops->add_normal(d, t->batch, t->per_image, 0.0125, 1, 2, (uint32_t)k, 0, t->image);
+        struct graph_call call = {.image = t->image, .level = t->level};
+        d->ops->axpby(d, t->batch * t->per_image, 1, graph_forward(t->g, &call), 1, t->image);
+    }
+    d->ops->sync(d);
+    mem_free(level);
+}
+
 int main(int argc, char **argv)
 {
     struct arguments a = {.device = "cpu",
@@ -188,24 +207,28 @@ int main(int argc, char **argv)
     if (unet_check(&a.unet, a.side) != 0 || a.steps < 1 ||
         device_open(a.device, a.threads, 0, 1, &d) != 0)
         return 1;
-    struct trainer t = trainer_create(d, &a);
+    struct trainer t = trainer_create(d, &a, a.levels < 1);
     double *seconds = mem_alloc((size_t)a.steps * sizeof *seconds);
-    for (int i = -3; i < a.steps; i++) {
+    for (int i = a.levels > 0 ? -1 : -3; i < a.steps; i++) {
         if (i == 0)
             timer_reset();
         double start = timer_now_s();
-        step(&t, i + 4);
+        if (a.levels > 0)
+            walk(&t, a.levels);
+        else
+            step(&t, i + 4);
         if (i >= 0)
             seconds[i] = timer_now_s() - start;
     }
     qsort(seconds, (size_t)a.steps, sizeof *seconds, ascending);
-    printf("ours %s %.5f\n", a.type, seconds[a.steps / 2]);
+    printf("ours %s%s %.5f\n", a.type, a.levels > 0 ? "-sample" : "", seconds[a.steps / 2]);
     if (a.parts) {
+        double passes = a.levels > 0 ? 2.0 * a.levels : 6; /* flops a multiply-add */
         for (int i = 0; i < timer_count(); i++)
             printf("  %-10s %.5f s\n", timer_name(i), timer_seconds(i) / a.steps);
         printf("  %s; %lld parameters, arena %.1f MB, %.2f TFLOP/s\n", d->description,
                (long long)graph_param_total(t.g), (double)graph_arena_bytes(t.g) / 1e6,
-               6e-12 * graph_forward_macs(t.g) * a.batch / seconds[a.steps / 2]);
+               1e-12 * passes * graph_forward_macs(t.g) * a.batch / seconds[a.steps / 2]);
     }
     mem_free(seconds);
     trainer_destroy(&t);

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_device: the ceilings of a device and what its kernels reach of them, in one run: copying
+ * memory, a large bf16 matrix product (a convolution by one pixel), the 3x3 convolutions of a wide
+ * U-Net, its group norms.
+ *
+ *     bench_device DEVICE [BATCH [CHANNELS [GEMM]]]      default 64 128 8192
+ *
+ * Median of five repeats, smallest and largest in brackets. Bandwidth counts the least that an
+ * operation must read and write, a norm's forward pass 3 passes over its tensor where the variance
+ * takes a second look (2 if the tensor stayed in a cache), backward 5; `of copy` is the share of
+ * the copy's rate in the same run. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/timer.h"
+#include "device/device.h"
+
+enum { REPEATS = 5, GROUPS = 32 };
+
+struct bench {
+    struct device *d;
+    void *x, *y, *dx, *dy; /* activations, `bytes` each */
+    size_t bytes;
+    float *w, *dw, *vector, *dvector, *stats;
+    double copy; /* bytes a second, read and written */
+    struct conv *conv;
+    struct norm_shape norm;
+};
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Prints the rate of `work` a call; returns its median. share > 0: what 100 % is. */
+static double show(struct bench *b, const char *name, void (*call)(struct bench *), double work,
+                   const char *unit, double share)
+{
+    double rate[REPEATS];
+    int calls = 1;
+    call(b);
+    b->d->ops->sync(b->d);
+    for (int r = 0; r < REPEATS;) {
+        double start = timer_now_s();
+        for (int i = 0; i < calls; i++)
+            call(b);
+        b->d->ops->sync(b->d);
+        double spent = timer_now_s() - start;
+        if (spent < 0.02 && r == 0)
+            calls *= 2;
+        else
+            rate[r++] = work * calls / spent;
+    }
+    qsort(rate, REPEATS, sizeof *rate, ascending);
+    printf("%-44s %9.4g %s (%.4g to %.4g)", name, rate[REPEATS / 2] * 1e-12, unit, rate[0] * 1e-12,
+           rate[REPEATS - 1] * 1e-12);
+    if (share > 0)
+        printf(", %.0f %% of copy", 100 * rate[REPEATS / 2] / share);
+    printf("\n");
+    fflush(stdout);
+    return rate[REPEATS / 2];
+}
+
+static void copy(struct bench *b)
+{
+    b->d->ops->copy(b->d, b->y, b->x, b->bytes);
+}
+
+static void forward(struct bench *b)
+{
+    b->d->ops->conv_forward(b->d, b->conv, b->x, b->vector, NULL, b->y);
+}
+
+static void backward_data(struct bench *b)
+{
+    b->d->ops->conv_backward_data(b->d, b->conv, b->dy, b->dx, 0);
+}
+
+static void backward_weights(struct bench *b)
+{
+    b->d->ops->conv_backward_weights(b->d, b->conv, b->x, b->dy, b->dw, b->dvector);
+}
+
+static void norm_forward(struct bench *b)
+{
+    b->d->ops->norm_forward(b->d, &b->norm, b->x, NULL, b->vector, b->vector, b->y, b->stats);
+}
+
+static void norm_backward(struct bench *b)
+{
+    b->d->ops->norm_backward(b->d, &b->norm, b->x, NULL, b->vector, b->vector, b->stats, b->dy,
+                             b->dx, 0, b->dvector, b->dvector, NULL);
+}
+
+static void bench_conv(struct bench *b, int n, int side, int c)
+{
+    struct conv_shape s = {n, side, side, c, c, 3, 1, DTYPE_BF16, 1, 0, 0, 0};
+    double flops = 2.0 * n * side * side * 9 * c * c;
+    static const char *const pass[] = {"forward", "data", "weights"};
+    static void (*const call[])(struct bench *) = {forward, backward_data, backward_weights};
+    b->conv = b->d->ops->conv_create(b->d, &s);
+    b->d->ops->conv_weights(b->d, b->conv, b->w);
+    for (int i = 0; i < 3; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "conv 3x3 bf16 %d x %dx%d, %d channels, %s", n, side, side, c,
+                 pass[i]);
+        show(b, name, call[i], flops, "TFLOP/s", 0);
+    }
+    b->d->ops->conv_destroy(b->d, b->conv);
+}
+
+static void bench_norm(struct bench *b, int n, int side, int c)
+{
+    double bytes = (double)n * side * side * c * 2;
+    char name[64];
+    b->norm = (struct norm_shape){n, side * side, c, GROUPS, DTYPE_BF16, 1, 1e-5};
+    snprintf(name, sizeof name, "norm+silu bf16 %d x %dx%d, %d, forward", n, side, side, c);
+    show(b, name, norm_forward, 3 * bytes, "TB/s", b->copy);
+    snprintf(name, sizeof name, "norm+silu bf16 %d x %dx%d, %d, backward", n, side, side, c);
+    show(b, name, norm_backward, 5 * bytes, "TB/s", b->copy);
+}
+
+/* [m, m] by [m, m] as a 1x1 convolution of m/64 x 64 pixels. */
+static void bench_gemm(struct bench *b, int m)
+{
+    struct conv_shape s = {1, m / 64, 64, m, m, 1, 1, DTYPE_BF16, 0, 0, 0, 0};
+    char name[64];
+    b->conv = b->d->ops->conv_create(b->d, &s);
+    b->d->ops->conv_weights(b->d, b->conv, b->w);
+    snprintf(name, sizeof name, "matrix product bf16 %d, as a convolution", m);
+    show(b, name, forward, 2.0 * m * m * m, "TFLOP/s", 0);
+    b->d->ops->conv_destroy(b->d, b->conv);
+}
+
+/* fp32 or bf16 (narrow) numbers of which no product is trivial. */
+static void *numbers(struct device *d, int64_t n, int narrow)
+{
+    float *x = d->ops->alloc(d, (size_t)n * sizeof *x);
+    d->ops->zero(d, x, (size_t)n * sizeof *x);
+    d->ops->add_normal(d, 1, n, 0.5, 1, 1, 0, 0, x);
+    if (!narrow)
+        return x;
+    void *y = d->ops->alloc(d, (size_t)n * dtype_bytes(DTYPE_BF16));
+    d->ops->cast(d, n, DTYPE_F32, x, DTYPE_BF16, y);
+    d->ops->free(d, x);
+    return y;
+}
+
+int main(int argc, char **argv)
+{
+    static const int sides[] = {128, 64, 32, 16};
+    int n = argc > 2 ? atoi(argv[2]) : 64, c = argc > 3 ? atoi(argv[3]) : 128,
+        gemm = argc > 4 ? atoi(argv[4]) : 8192;
+    struct bench b = {0};
+    log_init(0, 1, 1);
+    if (argc < 2 || n < 1 || c < GROUPS || c % GROUPS || gemm < 64 || gemm % 64 ||
+        device_open(argv[1], 0, 0, 1, &b.d)) {
+        printf("usage: bench_device DEVICE [BATCH [CHANNELS [GEMM]]]\n");
+        return EXIT_FAILURE;
+    }
+    printf("%s: %s\n", b.d->name, b.d->description);
+    int64_t most = (int64_t)n * 128 * 128 * c, square = (int64_t)gemm * gemm,
+            weights = square > 9 * (int64_t)c * c ? square : 9 * (int64_t)c * c;
+    if (most < square)
+        most = square;
+    int64_t small = gemm > c ? gemm : c;
+    b.bytes = (size_t)most * dtype_bytes(DTYPE_BF16);
+    void **activations[] = {&b.x, &b.y, &b.dx, &b.dy};
+    float **floats[] = {&b.w, &b.dw, &b.vector, &b.dvector, &b.stats};
+    const int64_t counts[] = {weights, 9 * (int64_t)c * c, small, small, 2 * (int64_t)n * GROUPS};
+    for (int i = 0; i < 4; i++)
+        *activations[i] = numbers(b.d, most, 1);
+    for (int i = 0; i < 5; i++)
+        *floats[i] = numbers(b.d, counts[i], 0);
+    b.copy = show(&b, "copy, read and written", copy, 2.0 * (double)b.bytes, "TB/s", 0);
+    bench_gemm(&b, gemm);
+    for (int i = 0; i < 4; i++)
+        bench_conv(&b, n, sides[i], c);
+    for (int i = 0; i < 4; i++)
+        bench_norm(&b, n, sides[i], c);
+    for (int i = 0; i < 4; i++)
+        b.d->ops->free(b.d, *activations[i]);
+    for (int i = 0; i < 5; i++)
+        b.d->ops->free(b.d, *floats[i]);
+    device_close(b.d);
+    return EXIT_SUCCESS;
+}
