@@ -20,6 +20,8 @@ struct cuda_state { /* device->state; `cuda` alone is a namespace of the toolkit
     size_t shared_bytes;      /* that one block may ask for (opt-in) */
     void *scratch;            /* cuda_scratch */
     size_t scratch_bytes;
+    int graphs;               /* repeats are kept as CUDA graphs; PECLET_CUDA_GRAPHS=0 in the environment: issued anew */
+    struct repeat *recording; /* between repeat_begin and repeat_end of one that is recorded, else NULL */
     struct cudnn_library *cudnn; /* NULL: every convolution goes through conv_direct.cu */
 };
 

@@ -6,6 +6,10 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+/* repeat_cuda.c */
+int cuda_repeat_begin(struct device *d, struct repeat **r);
+void cuda_repeat_end(struct device *d, struct repeat *r);
+void cuda_repeat_free(struct device *d, struct repeat *r);
 /* adr_cuda.c */
 struct adr *cuda_adr_create(struct device *d, const struct adr_plan *plan, int max_images);
 void cuda_adr_destroy(struct device *d, struct adr *a);
@@ -56,7 +60,7 @@ void cuda_concat_backward(struct device *d, int64_t rows, int ca, int cb, enum d
                          const void *dy, void *da, int accumulate_a, void *db, int accumulate_b);
 void cuda_add(struct device *d, int64_t n, enum dtype type, const void *x, void *y);
 void cuda_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, double p,
-                 uint64_t seed, int layer, uint32_t step, int64_t first_sample, void *x);
+                  int layer, const struct dropout_draw *draw, void *x);
 void cuda_squared_error(struct device *d, int n, int64_t per_sample, const float *pred,
                        const float *target, double scale, float *loss, float *dpred);
 void cuda_cast(struct device *d, int64_t n, enum dtype from, const void *x, enum dtype to, void *y);

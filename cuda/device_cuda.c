@@ -5,6 +5,7 @@
  * is, and neither side waits while less than the ring is on its way. Allocations are slow and wait for the card; they
  * happen when plans and networks are made, never in a step. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/die.h"
@@ -64,6 +65,12 @@ void cuda_launched(struct device *d, const char *kernel, const char *file, int l
 
 /* ---- memory ---- */
 
+/* What would wait, or would happen once and not when the recorded work is repeated. */
+static void not_recording(struct device *d)
+{
+    REQUIRE(!cuda_of(d)->recording);
+}
+
 /* Memory of the card, or the end of the job with all that helps to choose a smaller one. */
 static void *obtain(struct device *d, size_t bytes, const char *what)
 {
@@ -96,6 +103,7 @@ static void count_peak(struct device *d)
 static void *cuda_alloc(struct device *d, size_t bytes)
 {
     struct gpu *gpu = gpu_of(d);
+    not_recording(d);
     if (bytes == 0)
         return NULL;
     void *p = obtain(d, bytes, "an array");
@@ -116,6 +124,7 @@ static void *cuda_alloc(struct device *d, size_t bytes)
 static void cuda_free(struct device *d, void *p)
 {
     struct gpu *gpu = gpu_of(d);
+    not_recording(d);
     if (!p)
         return;
     int i = gpu->piece_count - 1; /* what came last mostly goes first */
@@ -132,6 +141,7 @@ void *cuda_scratch(struct device *d, size_t bytes)
 {
     struct cuda_state *cuda = cuda_of(d);
     if (bytes > cuda->scratch_bytes) {
+        not_recording(d);
         CUDA_TRY(cudaStreamSynchronize(cuda->stream));
         CUDA_TRY(cudaFree(cuda->scratch));
         cuda->scratch_bytes = 0;
@@ -146,6 +156,7 @@ void *cuda_scratch(struct device *d, size_t bytes)
 static void cuda_upload(struct device *d, void *dst, const void *host, size_t bytes)
 {
     struct gpu *gpu = gpu_of(d);
+    not_recording(d);
     for (size_t done = 0; done < bytes;) {
         struct slot *slot = &gpu->ring[gpu->next];
         size_t part = bytes - done < RING_BYTES ? bytes - done : RING_BYTES;
@@ -162,6 +173,7 @@ static void cuda_upload(struct device *d, void *dst, const void *host, size_t by
 static void cuda_download(struct device *d, void *host, const void *src, size_t bytes)
 {
     cudaStream_t stream = cuda_of(d)->stream;
+    not_recording(d);
     if (bytes)
         CUDA_TRY(cudaMemcpyAsync(host, src, bytes, cudaMemcpyDeviceToHost, stream));
     CUDA_TRY(cudaStreamSynchronize(stream));
@@ -181,6 +193,7 @@ static void cuda_zero(struct device *d, void *dst, size_t bytes)
 
 static void cuda_sync(struct device *d)
 {
+    not_recording(d);
     CUDA_TRY(cudaStreamSynchronize(cuda_of(d)->stream));
 }
 
@@ -231,6 +244,9 @@ static const struct device_ops cuda_ops = {
     .sync = cuda_sync,
     .host_alloc = cuda_host_alloc,
     .host_free = cuda_host_free,
+    .repeat_begin = cuda_repeat_begin,
+    .repeat_end = cuda_repeat_end,
+    .repeat_free = cuda_repeat_free,
     .adr_create = cuda_adr_create,
     .adr_destroy = cuda_adr_destroy,
     .adr_run = cuda_adr_run,
@@ -352,6 +368,10 @@ int device_cuda_create(int local_rank, struct device **out)
     d->bf16_fast = 1;
     d->state = gpu;
     cuda->cudnn = cudnn_library_open(d);
+#ifndef CUDA_SYNC_LAUNCHES /* which waits after every launch */
+    const char *graphs = getenv("PECLET_CUDA_GRAPHS");
+    cuda->graphs = !graphs || strcmp(graphs, "0") != 0;
+#endif
     describe(d, &p, count);
     *out = d;
     return 0;

@@ -323,24 +323,21 @@ void cuda_add(struct device *d, int64_t n, enum dtype type, const void *x, void 
 
 /* ---- dropout: a thread decides on the four numbers of a counter; samples along y ---- */
 
-struct dropout_draw {
-    uint64_t seed, first; /* first sample, the layer above bit 32 */
-    uint32_t step;
-    float p, scale;
-};
-
 template <class T>
-static __global__ void __launch_bounds__(THREADS) dropout_kernel(int n, int64_t per_sample, struct dropout_draw draw,
-                                                                 int packs, T *x)
+static __global__ void __launch_bounds__(THREADS)
+    dropout_kernel(int n, int64_t per_sample, float p, float scale, int layer, const struct dropout_draw *at_step,
+                   int packs, T *x)
 {
+    const struct dropout_draw draw = *at_step;
+    const uint64_t first = (uint64_t)draw.first_sample + ((uint64_t)layer << 32);
     const int64_t quad = (int64_t)blockIdx.x * THREADS + threadIdx.x, left = per_sample - 4 * quad;
     for (int64_t i = blockIdx.y; left > 0 && i < n; i += gridDim.y) {
-        const struct rng4 words = rng_draw(draw.seed, RNG_DROPOUT, draw.first + (uint64_t)i, draw.step, (uint32_t)quad);
+        const struct rng4 words = rng_draw(draw.seed, RNG_DROPOUT, first + (uint64_t)i, draw.step, (uint32_t)quad);
         T *at = x + i * per_sample + 4 * quad;
         float v[4], factor[4];
 #pragma unroll
         for (int k = 0; k < 4; k++)
-            factor[k] = rng_uniform(words.v[k]) >= draw.p ? draw.scale : 0.0f;
+            factor[k] = rng_uniform(words.v[k]) >= p ? scale : 0.0f;
         if (packs) {
             load_pack<4>(at, v);
 #pragma unroll
@@ -356,21 +353,21 @@ static __global__ void __launch_bounds__(THREADS) dropout_kernel(int n, int64_t 
     }
 }
 
-void cuda_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, double p, uint64_t seed, int layer,
-                  uint32_t step, int64_t first_sample, void *x)
+void cuda_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, double p, int layer,
+                  const struct dropout_draw *draw, void *x)
 {
     if (n == 0 || per_sample == 0)
         return;
-    const struct dropout_draw draw = {seed, (uint64_t)first_sample + ((uint64_t)layer << 32), step, (float)p,
-                                      (float)(1 / (1 - p))};
+    const float scale = (float)(1 / (1 - p));
     const dim3 grid(blocks_of(per_sample, 4 * THREADS), (unsigned)min(n, MOST_GRID_Y));
     const int packs = per_sample % 4 == 0 && (uintptr_t)x % 16 == 0;
     cudaStream_t stream = cuda_of(d)->stream;
     if (type == DTYPE_F32)
-        KERNEL_LAUNCH((dropout_kernel<float>), grid, THREADS, 0, stream, n, per_sample, draw, packs, (float *)x);
+        KERNEL_LAUNCH((dropout_kernel<float>), grid, THREADS, 0, stream, n, per_sample, (float)p, scale, layer, draw, packs,
+                      (float *)x);
     else
-        KERNEL_LAUNCH((dropout_kernel<__nv_bfloat16>), grid, THREADS, 0, stream, n, per_sample, draw, packs,
-                      (__nv_bfloat16 *)x);
+        KERNEL_LAUNCH((dropout_kernel<__nv_bfloat16>), grid, THREADS, 0, stream, n, per_sample, (float)p, scale, layer, draw,
+                      packs, (__nv_bfloat16 *)x);
     CUDA_LAUNCHED(d, "dropout");
 }
 

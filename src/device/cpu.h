@@ -64,8 +64,8 @@ void cpu_concat_forward(struct device *d, int64_t rows, int ca, int cb, enum dty
 void cpu_concat_backward(struct device *d, int64_t rows, int ca, int cb, enum dtype type, const void *dy, void *da,
                          int accumulate_a, void *db, int accumulate_b);
 void cpu_add(struct device *d, int64_t n, enum dtype type, const void *x, void *y);
-void cpu_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, double p, uint64_t seed, int layer,
-                 uint32_t step, int64_t first_sample, void *x);
+void cpu_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, double p, int layer,
+                 const struct dropout_draw *draw, void *x);
 void cpu_squared_error(struct device *d, int n, int64_t per_sample, const float *pred, const float *target,
                        double scale, float *loss, float *dpred);
 

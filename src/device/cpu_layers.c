@@ -141,8 +141,8 @@ void cpu_add(struct device *d, int64_t n, enum dtype type, const void *x, void *
                   (char *)y + b * block_bytes);
 }
 
-void cpu_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, double p,
-                 uint64_t seed, int layer, uint32_t step, int64_t first_sample, void *x)
+void cpu_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, double p, int layer,
+                 const struct dropout_draw *draw, void *x)
 {
     const struct simd_nn *simd = cpu_of(d)->nn;
     int64_t blocks = blocks_of(per_sample, BLOCK);
@@ -150,9 +150,9 @@ void cpu_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, d
     for (int i = 0; i < n; i++)
         for (int64_t b = 0; b < blocks; b++)
             simd->dropout(type, block_length(per_sample, b * BLOCK, BLOCK), (float)p,
-                          (float)(1 / (1 - p)), seed,
-                          (uint64_t)(first_sample + i) + ((uint64_t)layer << 32), step, b * BLOCK,
-                          (char *)x + bytes_of(type, i * per_sample + b * BLOCK));
+                          (float)(1 / (1 - p)), draw->seed,
+                          (uint64_t)(draw->first_sample + i) + ((uint64_t)layer << 32), draw->step,
+                          b * BLOCK, (char *)x + bytes_of(type, i * per_sample + b * BLOCK));
 }
 
 void cpu_squared_error(struct device *d, int n, int64_t per_sample, const float *pred,

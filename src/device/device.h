@@ -20,6 +20,7 @@
 struct device;
 struct conv; /* a planned convolution; made by conv_create, owned by the caller */
 struct adr;  /* a planned forward process; made by adr_create, owned by the caller */
+struct repeat; /* work that is repeated; made by repeat_begin, owned by the caller */
 
 struct conv_shape {
     int n, h, w, c_in, c_out; /* input size */
@@ -75,6 +76,12 @@ struct adam_args {
     double clip;       /* gradient norm limit, 0 = none; the factor is min(1, clip/(norm + 1e-6)) */
 };
 
+struct dropout_draw { /* which numbers decide; in device memory, for it changes from step to step */
+    uint64_t seed;
+    int64_t first_sample;
+    uint32_t step;
+};
+
 struct device_ops {
     /* memory */
     void *(*alloc)(struct device *d, size_t bytes); /* 64-byte aligned, contents undefined; bytes 0 gives NULL */
@@ -86,6 +93,17 @@ struct device_ops {
     void (*sync)(struct device *d);
     void *(*host_alloc)(struct device *d, size_t bytes); /* page-locked where that helps */
     void (*host_free)(struct device *d, void *p);
+
+    /* Work that is issued again and again with the same arguments takes one launch where a device can keep it (CUDA
+     * graphs). What memory holds may change from time to time; pointers, shapes and numbers may not.
+     *     if (d->ops->repeat_begin(d, &r)) {   r is NULL at first; 0: the device has issued the work by itself
+     *         operations, but none that allocates, frees, uploads, downloads or waits
+     *         d->ops->repeat_end(d, r);
+     *     }
+     * Not one within another. On ref and cpu begin returns 1 and the rest does nothing. */
+    int (*repeat_begin)(struct device *d, struct repeat **r);
+    void (*repeat_end)(struct device *d, struct repeat *r);
+    void (*repeat_free)(struct device *d, struct repeat *r);
 
     /* forward process. keys (host): velocity key of each image, the global image index (or its realisation).
      * adr_run corrupts n <= max_images images u0 [n,L,L,C] from level 0 through the largest captured level and writes
@@ -142,8 +160,8 @@ struct device_ops {
     /* in place x <- x / (1 - p) where kept, else 0; element e of sample i is kept where rng_uniform(word e%4 of the
      * draw (seed, RNG_DROPOUT, first_sample + i + ((uint64_t)layer << 32), step, e/4)) >= (float)p, so the backward
      * pass is the same call on the gradient. x [n, per_sample]; first_sample + n <= 2^32, layer < 2^24, 0 <= p < 1. */
-    void (*dropout)(struct device *d, int n, int64_t per_sample, enum dtype type, double p, uint64_t seed, int layer,
-                    uint32_t step, int64_t first_sample, void *x);
+    void (*dropout)(struct device *d, int n, int64_t per_sample, enum dtype type, double p, int layer,
+                    const struct dropout_draw *draw, void *x);
     /* loss [n] = sum over the sample of (pred - target)^2; dpred = 2 scale (pred - target), unless NULL. */
     void (*squared_error)(struct device *d, int n, int64_t per_sample, const float *pred, const float *target, double scale,
                           float *loss, float *dpred);

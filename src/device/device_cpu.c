@@ -9,6 +9,7 @@
 #include "base/die.h"
 #include "base/mem.h"
 #include "device/cpu.h"
+#include "device/ref.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -89,6 +90,9 @@ static const struct device_ops cpu_ops = {
     .sync = cpu_sync,
     .host_alloc = cpu_host_alloc,
     .host_free = cpu_host_free,
+    .repeat_begin = ref_repeat_begin,
+    .repeat_end = ref_repeat_end,
+    .repeat_free = ref_repeat_end,
     .adr_create = cpu_adr_create,
     .adr_destroy = cpu_adr_destroy,
     .adr_run = cpu_adr_run,

@@ -64,6 +64,17 @@ static void ref_host_free(struct device *d, void *p)
     mem_free(p);
 }
 
+int ref_repeat_begin(struct device *d, struct repeat **r)
+{
+    (void)d, (void)r;
+    return 1;
+}
+
+void ref_repeat_end(struct device *d, struct repeat *r)
+{
+    (void)d, (void)r;
+}
+
 static void ref_destroy(struct device *d)
 {
     mem_free(d);
@@ -79,6 +90,9 @@ static const struct device_ops ref_ops = {
     .sync = ref_sync,
     .host_alloc = ref_host_alloc,
     .host_free = ref_host_free,
+    .repeat_begin = ref_repeat_begin,
+    .repeat_end = ref_repeat_end,
+    .repeat_free = ref_repeat_end,
     .adr_create = ref_adr_create,
     .adr_destroy = ref_adr_destroy,
     .adr_run = ref_adr_run,

@@ -8,6 +8,10 @@
 #include "base/half.h"
 #include "device/device.h"
 
+/* Work is not kept here but issued anew; also cpu's. */
+int ref_repeat_begin(struct device *d, struct repeat **r);
+void ref_repeat_end(struct device *d, struct repeat *r);
+
 /* Element i of an array of `type`. */
 static inline double ref_load(enum dtype type, const void *array, int64_t i)
 {
@@ -94,7 +98,7 @@ void ref_concat_backward(struct device *d, int64_t rows, int ca, int cb, enum dt
                          const void *dy, void *da, int accumulate_a, void *db, int accumulate_b);
 void ref_add(struct device *d, int64_t n, enum dtype type, const void *x, void *y);
 void ref_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, double p,
-                 uint64_t seed, int layer, uint32_t step, int64_t first_sample, void *x);
+                 int layer, const struct dropout_draw *draw, void *x);
 void ref_squared_error(struct device *d, int n, int64_t per_sample, const float *pred,
                        const float *target, double scale, float *loss, float *dpred);
 void ref_cast(struct device *d, int64_t n, enum dtype from, const void *x, enum dtype to, void *y);

@@ -95,14 +95,15 @@ void ref_add(struct device *d, int64_t n, enum dtype type, const void *x, void *
         ref_put(type, y, i, ref_load(type, x, i), 1);
 }
 
-void ref_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, double p,
-                 uint64_t seed, int layer, uint32_t step, int64_t first_sample, void *x)
+void ref_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, double p, int layer,
+                 const struct dropout_draw *draw, void *x)
 {
     (void)d;
     for (int i = 0; i < n; i++)
         for (int64_t e = 0; e < per_sample; e++) {
-            uint64_t sample = (uint64_t)(first_sample + i) + ((uint64_t)layer << 32);
-            struct rng4 words = rng_draw(seed, RNG_DROPOUT, sample, step, (uint32_t)(e / 4));
+            uint64_t sample = (uint64_t)(draw->first_sample + i) + ((uint64_t)layer << 32);
+            struct rng4 words =
+                rng_draw(draw->seed, RNG_DROPOUT, sample, draw->step, (uint32_t)(e / 4));
             int kept = rng_uniform(words.v[e % 4]) >= (float)p;
             int64_t at = i * per_sample + e;
             ref_store(type, x, at, kept ? ref_load(type, x, at) / (1 - p) : 0);

@@ -28,8 +28,11 @@ void graph_destroy(struct graph *g)
     for (int i = 0; i < g->op_count; i++)
         if (g->ops[i].conv)
             g->device->ops->conv_destroy(g->device, g->ops[i].conv);
-    if (g->arena)
+    if (g->arena) {
+        graph_forget(g);
         g->device->ops->free(g->device, g->arena);
+        g->device->ops->free(g->device, g->draw);
+    }
     mem_free(g->tensors);
     mem_free(g->ops);
     mem_free(g->params);

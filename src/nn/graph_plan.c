@@ -196,6 +196,8 @@ int graph_plan(struct graph *g)
     struct device *d = g->device;
     graph_layout(g);
     g->arena = d->ops->alloc(d, g->arena_bytes);
+    g->draw = d->ops->alloc(d, sizeof *g->draw);
+    d->ops->upload(d, g->draw, &g->drawn, sizeof g->drawn);
     for (int i = 0; i < g->op_count; i++) {
         struct op *o = &g->ops[i];
         if (o->kind != OP_CONV)

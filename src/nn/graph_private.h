@@ -47,11 +47,19 @@ struct op {
     int kernel, stride;
     int silu, heads, layer; /* of a norm, an attention, a dropout */
     struct conv *conv;      /* owned */
+    struct repeat *piece;   /* of the backward pass, begins here; owned */
 };
 
 struct buffer {
     size_t bytes, offset;
     int first, last;
+};
+
+/* What a pass reads and writes beside the arena. Repeated work knows these addresses: with others it is forgotten. */
+struct outside {
+    const float *image, *doutput, *values;
+    const int32_t *level;
+    float *grads;
 };
 
 struct graph {
@@ -69,7 +77,13 @@ struct graph {
     size_t arena_bytes;
     char *arena;         /* device, owned */
     const float *values; /* device, the caller's parameters since graph_use_params */
+    struct dropout_draw *draw, drawn; /* device, owned; and what it holds */
+    struct outside outside;           /* of the repeats */
+    struct repeat *forward, *backward, *weights; /* owned; backward: where nobody waits for its pieces */
 };
+
+/* Frees all repeats. */
+void graph_forget(struct graph *g);
 
 /* The array with room for one more item, which is zero, and counted. */
 void *graph_append(void *array, int *count, size_t item_bytes);

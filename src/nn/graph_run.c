@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * graph_run: the two walks over the operations. Nothing is decided here: places, rules for
- * gradients and convolution plans were fixed by graph_plan. */
+ * gradients and convolution plans were fixed by graph_plan.
+ *
+ * A pass is the same operations at the same places each time, so the device may repeat it as one piece (repeat_begin).
+ * What changes from step to step lies in device memory: image, levels, and the numbers of dropout's draws. The backward
+ * pass is cut where a range of gradients is reported, for what the caller does with it goes in between. */
+#include <string.h>
+
 #include "base/die.h"
 #include "base/timer.h"
 #include "nn/graph_private.h"
@@ -29,13 +35,40 @@ static int64_t param_first(const struct graph *g, int param)
     return g->params[param].first;
 }
 
+void graph_forget(struct graph *g)
+{
+    struct device *d = g->device;
+    struct repeat **whole[] = {&g->forward, &g->backward, &g->weights};
+    for (int i = 0; i < 3; i++) {
+        d->ops->repeat_free(d, *whole[i]);
+        *whole[i] = NULL;
+    }
+    for (int i = 0; i < g->op_count; i++) {
+        d->ops->repeat_free(d, g->ops[i].piece);
+        g->ops[i].piece = NULL;
+    }
+}
+
+static void work_with(struct graph *g, const struct outside *now)
+{
+    if (memcmp(now, &g->outside, sizeof *now))
+        graph_forget(g);
+    g->outside = *now;
+    timer_alive();
+}
+
 void graph_use_params(struct graph *g, const float *params)
 {
-    g->values = params;
+    struct device *d = g->device;
+    struct outside now = g->outside;
+    g->values = now.values = params;
+    work_with(g, &now);
+    if (!d->ops->repeat_begin(d, &g->weights))
+        return;
     for (int i = 0; i < g->op_count; i++)
         if (g->ops[i].conv)
-            g->device->ops->conv_weights(g->device, g->ops[i].conv,
-                                         params + param_first(g, g->ops[i].weight));
+            d->ops->conv_weights(d, g->ops[i].conv, params + param_first(g, g->ops[i].weight));
+    d->ops->repeat_end(d, g->weights);
 }
 
 static void convert(struct graph *g, int64_t n, enum dtype from, const void *x, enum dtype to,
@@ -66,11 +99,23 @@ static struct attention_shape attention_shape_of(const struct graph *g, const st
         .n = g->batch, .t = t->h * t->w, .c = t->c, .heads = o->heads, .type = t->type};
 }
 
-static void drop(struct graph *g, const struct op *o, const struct graph_call *call, void *x)
+/* Before a pass: the numbers that decide in its dropout layers. */
+static void set_draw(struct graph *g, const struct graph_call *call)
+{
+    struct device *d = g->device;
+    if (g->dropout_layers == 0 ||
+        (g->drawn.seed == call->seed && g->drawn.first_sample == call->first_sample &&
+         g->drawn.step == call->step))
+        return;
+    g->drawn = (struct dropout_draw){call->seed, call->first_sample, call->step};
+    d->ops->upload(d, g->draw, &g->drawn, sizeof g->drawn);
+}
+
+static void drop(struct graph *g, const struct op *o, void *x)
 {
     const struct tensor *t = &g->tensors[o->a];
     g->device->ops->dropout(g->device, g->batch, (int64_t)t->h * t->w * t->c, t->type, g->dropout,
-                            call->seed, o->layer, call->step, call->first_sample, x);
+                            o->layer, g->draw, x);
 }
 
 static void forward_op(struct graph *g, const struct op *o, const struct graph_call *call)
@@ -99,7 +144,7 @@ static void forward_op(struct graph *g, const struct op *o, const struct graph_c
         d->ops->silu_forward(d, tensor_elements(g, out), x, y);
         break;
     case OP_DROPOUT:
-        drop(g, o, call, y);
+        drop(g, o, y);
         break;
     case OP_ATTENTION: {
         struct attention_shape s = attention_shape_of(g, o);
@@ -121,10 +166,19 @@ static void forward_op(struct graph *g, const struct op *o, const struct graph_c
 
 const float *graph_forward(struct graph *g, const struct graph_call *call)
 {
+    struct device *d = g->device;
+    struct outside now = g->outside;
     REQUIRE(g->arena && g->values);
-    for (int i = 0; i < g->op_count; i++) {
-        timer_alive();
-        forward_op(g, &g->ops[i], call);
+    now.image = call->image;
+    now.level = call->level;
+    work_with(g, &now);
+    set_draw(g, call);
+    if (d->ops->repeat_begin(d, &g->forward)) {
+        for (int i = 0; i < g->op_count; i++) {
+            timer_alive();
+            forward_op(g, &g->ops[i], call);
+        }
+        d->ops->repeat_end(d, g->forward);
     }
     return place(g, g->ops[g->op_count - 1].saved);
 }
@@ -143,8 +197,7 @@ static void backward_conv(struct graph *g, const struct op *o, float *grads)
     }
 }
 
-static void backward_op(struct graph *g, const struct op *o, const struct graph_call *call,
-                        const float *doutput, float *grads)
+static void backward_op(struct graph *g, const struct op *o, const float *doutput, float *grads)
 {
     struct device *d = g->device;
     const struct tensor *a = o->a < 0 ? NULL : &g->tensors[o->a], *out = &g->tensors[o->out];
@@ -171,7 +224,7 @@ static void backward_op(struct graph *g, const struct op *o, const struct graph_
             d->ops->silu_backward(d, tensor_elements(g, out), value(g, o->a), dy, da, add_a);
         break;
     case OP_DROPOUT:
-        drop(g, o, call, da);
+        drop(g, o, da);
         break;
     case OP_ATTENTION: {
         struct attention_shape s = attention_shape_of(g, o);
@@ -191,24 +244,43 @@ static void backward_op(struct graph *g, const struct op *o, const struct graph_
     }
 }
 
+/* The last operation, going down, of the piece of the backward pass that begins at i: with it the gradients from its
+ * weights up to `reported` are finished, and they are enough to be reported; or it is operation 0. */
+static int piece_end(const struct graph *g, int i, int64_t reported)
+{
+    for (; i > 0; i--)
+        if (g->ops[i].weight >= 0 && param_first(g, g->ops[i].weight) > 0 &&
+            reported - param_first(g, g->ops[i].weight) >= DONE_FLOATS)
+            break;
+    return i;
+}
+
 /* Parameters were numbered in the order of the operations, so the reverse walk finishes them from
  * the last down. */
 void graph_backward(struct graph *g, const struct graph_call *call, const float *doutput,
                     float *grads, void (*done)(void *context, int64_t first, int64_t count),
                     void *context)
 {
+    struct device *d = g->device;
+    struct outside now = {call->image, doutput, g->values, call->level, grads};
     REQUIRE(g->arena && g->training);
+    work_with(g, &now);
+    set_draw(g, call);
     int64_t reported = g->param_total; /* everything from here on */
-    for (int i = g->op_count - 1; i >= 0; i--) {
-        timer_alive();
-        const struct op *o = &g->ops[i];
-        backward_op(g, o, call, doutput, grads);
-        if (o->weight < 0)
-            continue;
-        int64_t finished = param_first(g, o->weight);
-        if (done && (reported - finished >= DONE_FLOATS || finished == 0)) {
-            done(context, finished, reported - finished);
-            reported = finished;
+    for (int i = g->op_count - 1; i >= 0;) {
+        int end = done ? piece_end(g, i, reported) : 0;
+        struct repeat **r = done ? &g->ops[i].piece : &g->backward;
+        if (d->ops->repeat_begin(d, r)) {
+            for (int k = i; k >= end; k--) {
+                timer_alive();
+                backward_op(g, &g->ops[k], doutput, grads);
+            }
+            d->ops->repeat_end(d, *r);
         }
+        int64_t finished = end > 0 ? param_first(g, g->ops[end].weight) : 0;
+        if (done && reported > finished)
+            done(context, finished, reported - finished);
+        reported = finished;
+        i = end - 1;
     }
 }

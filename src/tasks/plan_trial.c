@@ -166,7 +166,8 @@ static void step(struct work *w)
     if (w->optimizer) {
         d->ops->squared_error(d, m->batch, per, output, w->want, 1.0 / m->batch, w->loss,
                               w->doutput);
-        graph_backward(m->graph, &call, w->doutput, w->grads, reduce_range, w);
+        graph_backward(m->graph, &call, w->doutput, w->grads,
+                       w->job->comm->size > 1 ? reduce_range : NULL, w);
     }
     d->ops->sync(d);
     at[1] = at[2] = at[3] = timer_now_s();

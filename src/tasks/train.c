@@ -57,7 +57,8 @@ static int micro_step(struct trainer *t, int64_t first, int64_t count, float *lo
                           t->doutput);
     timer_end("train/forward");
     timer_begin("train/backward");
-    graph_backward(m->graph, &call, t->doutput, t->grads, last ? reduce_range : NULL, t);
+    graph_backward(m->graph, &call, t->doutput, t->grads,
+                   last && job->comm->size > 1 ? reduce_range : NULL, t);
     timer_end("train/backward");
     return 0;
 }

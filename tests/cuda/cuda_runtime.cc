@@ -13,9 +13,16 @@
 
 #include "streams.h"
 
+struct CUgraph_st {
+    std::vector<std::function<void()>> work;
+};
+struct CUgraphExec_st {
+    std::vector<std::function<void()>> work;
+};
 struct CUstream_st {
     std::deque<std::function<void()>> work;
-    uint64_t put, done; /* pieces of work */
+    uint64_t put, done;  /* pieces of work */
+    cudaGraph_t capture; /* takes the work instead; NULL: none */
 };
 struct CUevent_st {
     cudaStream_t stream; /* NULL: never recorded, or its stream is gone */
@@ -34,14 +41,15 @@ struct machine {
     std::vector<cudaStream_t> streams;
     CUstream_st default_stream = {};
     size_t bytes = 0;
-    int events = 0;
+    int events = 0, graphs = 0, captures = 0; /* captures: that go on now */
+    long long issued = 0;
     cudaError_t error = cudaSuccess;
     ~machine()
     {
-        if (device.empty() && pinned.empty() && streams.empty() && !events)
+        if (device.empty() && pinned.empty() && streams.empty() && !events && !graphs)
             return;
         fprintf(stderr, "cuda_on_host: left at exit: %zu pieces of device memory, %zu of page-locked, %zu streams, "
-                        "%d events\n", device.size(), pinned.size(), streams.size(), events);
+                        "%d events, %d graphs\n", device.size(), pinned.size(), streams.size(), events, graphs);
         fflush(NULL);
         _exit(1);
     }
@@ -64,6 +72,9 @@ cudaError_t fault(cudaError_t error)
         M.error = error;
     return error;
 }
+
+/* Not in a capture: what waits or allocates, and the default stream. */
+static bool captured() { return M.captures > 0 && fault(cudaErrorStreamCaptureUnsupported); }
 
 kernel_limits limits_of(const void *kernel)
 {
@@ -96,6 +107,11 @@ static void drain_all()
 void enqueue(cudaStream_t stream, std::function<void()> work)
 {
     cudaStream_t s = stream_of(stream);
+    if (s->capture) {
+        s->capture->work.push_back(std::move(work));
+        return;
+    }
+    M.issued++;
     s->work.push_back(std::move(work));
     s->put++;
     if (!stream || setting("COH_EAGER", 0))
@@ -115,6 +131,8 @@ static bool on_device(const void *p, size_t bytes) { return holder(M.device, p, 
 
 static cudaError_t obtain(std::map<uintptr_t, piece> &pieces, void **p, size_t bytes)
 {
+    if (captured())
+        return M.error;
     if (posix_memalign(p, 256, bytes))
         return fault(cudaErrorMemoryAllocation);
     memset(*p, 0xff, bytes);
@@ -125,6 +143,8 @@ static cudaError_t give_up(std::map<uintptr_t, piece> &pieces, void *p)
 {
     if (!p)
         return cudaSuccess;
+    if (captured())
+        return M.error;
     auto found = pieces.find((uintptr_t)p);
     if (found == pieces.end())
         return fault(cudaErrorInvalidValue);
@@ -213,7 +233,8 @@ cudaError_t cudaRuntimeGetVersion(int *version)
 }
 cudaError_t cudaDeviceSynchronize(void)
 {
-    drain_all();
+    if (!captured())
+        drain_all();
     return M.error;
 }
 cudaError_t cudaGetLastError(void)
@@ -238,6 +259,8 @@ static const struct {
     {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
     {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
     {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
+    {cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported",
+     "operation not permitted when stream is capturing"},
     {cudaErrorInvalidClusterSize, "cudaErrorInvalidClusterSize", "invalid cluster size"},
 };
 const char *cudaGetErrorName(cudaError_t error)
@@ -299,12 +322,14 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
 {
     if (bytes == 0)
         return cudaSuccess;
-    if (copy_check(to, from, bytes, kind))
+    if (copy_check(to, from, bytes, kind) || ((!stream || !on_device(from, bytes) || !on_device(to, bytes)) && captured()))
         return M.error;
     if (on_device(from, bytes) || holder(M.pinned, from, bytes)) {
         enqueue(stream, [=] { memmove(to, from, bytes); });
         return cudaSuccess;
     }
+    if (captured())
+        return M.error;
     std::vector<char> staged((const char *)from, (const char *)from + bytes); /* pageable: read now */
     enqueue(stream, [=] { memcpy(to, staged.data(), bytes); });
     return cudaSuccess;
@@ -363,7 +388,8 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
-    drain(stream_of(stream));
+    if (!captured())
+        drain(stream_of(stream));
     return M.error;
 }
 cudaError_t cudaStreamQuery(cudaStream_t stream)
@@ -378,6 +404,8 @@ static void event_wait(const CUevent_st &e)
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
 {
+    if (stream_of(stream)->capture && captured()) /* forks of a capture: not here */
+        return M.error;
     CUevent_st now = *event; /* as recorded last before this call */
     enqueue(stream, [=] { event_wait(now); });
     return cudaSuccess;
@@ -397,13 +425,16 @@ cudaError_t cudaEventDestroy(cudaEvent_t event)
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
+    if (stream_of(stream)->capture && captured())
+        return M.error;
     event->stream = stream_of(stream);
     event->after = event->stream->put;
     return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
-    event_wait(*event);
+    if (!captured())
+        event_wait(*event);
     return M.error;
 }
 cudaError_t cudaEventQuery(cudaEvent_t event)
@@ -415,6 +446,57 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t, cudaEvent_t)
     *ms = 1; /* no time passes here */
     return cudaSuccess;
 }
+
+/* ---- graphs: the work of a stream, kept ---- */
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode)
+{
+    if (!stream || stream->capture)
+        return fault(cudaErrorInvalidValue);
+    stream->capture = new CUgraph_st();
+    M.captures++;
+    M.graphs++;
+    return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
+{
+    if (!stream || !stream->capture)
+        return fault(cudaErrorInvalidValue);
+    *graph = stream->capture;
+    stream->capture = NULL;
+    M.captures--;
+    return cudaSuccess;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
+{
+    *exec = new CUgraphExec_st{graph->work};
+    M.graphs++;
+    return cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
+{
+    if (captured())
+        return M.error;
+    enqueue(stream, [exec] {
+        for (const auto &work : exec->work)
+            work();
+    });
+    return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+    delete graph;
+    M.graphs--;
+    return cudaSuccess;
+}
+/* While it waits or runs: a GPU would mind it later, the address sanitizer here. */
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
+{
+    delete exec;
+    M.graphs--;
+    return cudaSuccess;
+}
+long long coh_issued(void) { return M.issued; }
 
 /* ---- kernels ---- */
 

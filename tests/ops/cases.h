@@ -290,17 +290,29 @@ static void add_make(struct op_case *c, const struct layer_case *k)
     pass_arg(p, arg_add("y", (int)k->type, layer_numbers(k, k->c), 1));
 }
 
+static void *dropout_plan(struct device *d, const struct op_case *c)
+{
+    struct dropout_draw draw = {42, 5000, 17}, *on_device = d->ops->alloc(d, sizeof draw);
+    (void)c;
+    d->ops->upload(d, on_device, &draw, sizeof draw);
+    return on_device;
+}
+static void dropout_unplan(struct device *d, void *plan)
+{
+    d->ops->free(d, plan);
+}
 /* accumulate chooses the rate: 0.1 or 0.5 */
 static void call_dropout(struct device *d, const struct op_case *c, void *plan, void **p)
 {
-    (void)plan;
     const struct layer_case *k = c->shape;
-    d->ops->dropout(d, k->n, (int64_t)k->h * k->w * k->c, k->type, k->accumulate ? 0.5 : 0.1, 42, 3,
-                    17, 5000, p[0]);
+    d->ops->dropout(d, k->n, (int64_t)k->h * k->w * k->c, k->type, k->accumulate ? 0.5 : 0.1, 3,
+                    plan, p[0]);
 }
 static void dropout_make(struct op_case *c, const struct layer_case *k)
 {
     layer_label(c, k);
+    c->plan = dropout_plan;
+    c->unplan = dropout_unplan;
     struct pass *p = case_pass(c, "dropout", call_dropout);
     pass_arg(p, arg_add("x", (int)k->type, layer_numbers(k, k->c), 1));
 }

@@ -57,9 +57,11 @@ static void chance_dropout(struct device *d)
     const int per_sample = DRAWS / 32;
     float *a = mem_alloc(DRAWS * 4), *b = mem_alloc(DRAWS * 4);
     float *x = device_floats(d, DRAWS, 7, a), *dx = device_floats(d, DRAWS, -1, b);
+    struct dropout_draw draw = {1, 100, 5}, *at = d->ops->alloc(d, sizeof draw);
     int64_t kept = 0, wrong = 0, other = 0;
-    d->ops->dropout(d, 32, per_sample, DTYPE_F32, p, 1, 2, 5, 100, x);
-    d->ops->dropout(d, 32, per_sample, DTYPE_F32, p, 1, 2, 5, 100, dx);
+    d->ops->upload(d, at, &draw, sizeof draw);
+    d->ops->dropout(d, 32, per_sample, DTYPE_F32, p, 2, at, x);
+    d->ops->dropout(d, 32, per_sample, DTYPE_F32, p, 2, at, dx);
     d->ops->download(d, a, x, DRAWS * 4);
     d->ops->download(d, b, dx, DRAWS * 4);
     for (int64_t i = 0; i < DRAWS; i++) {
@@ -68,12 +70,13 @@ static void chance_dropout(struct device *d)
     }
     CHECK_NEAR((double)kept / DRAWS, 1 - p, 5 * sqrt(p * (1 - p) / DRAWS));
     CHECK(wrong == 0);
-    d->ops->dropout(d, 32, per_sample, DTYPE_F32, p, 1, 3, 5, 100,
+    d->ops->dropout(d, 32, per_sample, DTYPE_F32, p, 3, at,
                     dx); /* the next layer on top: independent */
     d->ops->download(d, b, dx, DRAWS * 4);
     for (int64_t i = 0; i < DRAWS; i++)
         other += b[i] != 0;
     CHECK_NEAR((double)other / DRAWS, (1 - p) * (1 - p), 5 * sqrt(0.49 * 0.51 / DRAWS));
+    d->ops->free(d, at);
     d->ops->free(d, x);
     d->ops->free(d, dx);
     mem_free(a);
