@@ -8,7 +8,7 @@ set -euo pipefail
 build=(build-essential cmake ninja-build pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools
     libfftw3-dev libdnnl-dev liblapacke-dev libopenblas-dev libpng-dev zlib1g-dev libjpeg62-turbo-dev libwebp-dev
     libzip-dev liblmdb-dev libfreetype-dev dataset-fashion-mnist fonts-noto-color-emoji)
-tests=(python3-numpy python3-h5py python3-scipy python3-torch python3-pil gfortran
+tests=(patchelf python3-numpy python3-h5py python3-scipy python3-torch python3-pil gfortran
     shellcheck slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge)
 
 wanted=("${build[@]}")
