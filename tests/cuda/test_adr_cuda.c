@@ -15,49 +15,17 @@
 #include "check.h"
 #include "device/device.h"
 #include "device/ref_adr.h"
+#include "ops/adr_four_levels.h"
 
 int device_cuda_create(int local_rank, struct device **out);
 
-enum { LEVELS = 4 };
 static struct device *cuda;
 
-/* Four levels of 1, 2, 3 and 5 steps; alpha 1/6 at most. */
+/* Four levels of 1, 2, 3 and 5 steps. */
 static struct adr_plan plan_of(int side, int channels, struct adr_level levels[LEVELS + 1])
 {
     static const int steps[LEVELS + 1] = {0, 1, 2, 3, 5};
-    double variance = 0;
-    levels[0] = (struct adr_level){0};
-    for (int k = 1; k <= LEVELS; k++) {
-        double alpha = 0.11 + 0.01 * k;
-        levels[k] =
-            (struct adr_level){.steps = steps[k], .alpha = alpha, .cs2 = 2 * alpha, .tau = 1};
-        levels[k].speed = 6 * alpha / side;
-        levels[k].fo = variance / (2.0 * side * side);
-        levels[k].fo_step = alpha / ((double)side * side);
-        variance += 2 * alpha * steps[k];
-        levels[k].sigma = sqrt(variance);
-    }
-    return (struct adr_plan){.side = side,
-                             .channels = channels,
-                             .level_count = LEVELS,
-                             .levels = levels,
-                             .walls = WALLS_MIRROR,
-                             .order = 1,
-                             .value_high = 1,
-                             .velocity = VELOCITY_STREAMFUNCTION,
-                             .seed = 77,
-                             .slope = 2,
-                             .n_min = 1,
-                             .theta_rate = 30};
-}
-
-static void use_collision(struct adr_plan *plan, enum lbm_collision collision)
-{
-    plan->collision = collision;
-    for (int k = 1; k <= LEVELS && collision != LBM_EQUILIBRIUM; k++) {
-        plan->levels[k].cs2 = 1.0 / 3;
-        plan->levels[k].tau = 3 * plan->levels[k].alpha + 0.5;
-    }
+    return four_levels(steps, side, channels, levels);
 }
 
 static void use_base(struct adr_plan *plan)
