@@ -4,7 +4,8 @@
  * adr_cuda.h.
  *
  * PECLET_ADR_KERNEL=pull takes the pull kernel where a chip kernel would do, PECLET_ADR_KERNEL=N
- * gives a block of the chip kernels at most N warps: for tests and comparisons. */
+ * gives a block of the chip kernels at most N warps; PECLET_ADR_FIELDS: adr_fft.c. For tests and
+ * comparisons. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,17 +125,18 @@ static void lbm_pieces(struct adr *a, struct pieces *p)
     struct adr_images *s = &a->images;
     size_t cells = (size_t)a->plan->side * (size_t)a->plan->side, fields = fields_most(a);
     size_t parts = fields * (size_t)f->parts, count = (size_t)f->count,
-           at_once = (size_t)a->at_once;
+           at_once = (size_t)a->at_once, batch = (size_t)adr_fft_batch(f->fft);
+    size_t products = f->fft ? 0 : at_once * parts * count, components = 2 * at_once * fields;
     size_t values = (size_t)a->most * (size_t)a->plan->channels * cells;
     int populations = a->plan->collision != LBM_EQUILIBRIUM;
     struct adr_hold *hold = piece(p, (size_t)a->holds * sizeof *hold);
     f->hold = s->hold = hold;
     f->part_a = piece(p, parts * count * count * sizeof(float));
     f->part_b = piece(p, parts * count * count * sizeof(float));
-    f->coefficient = piece(p, at_once * parts * count * count * sizeof(float));
-    f->middle = piece(p, at_once * parts * count * (size_t)a->plan->side * sizeof(float));
+    f->coefficient = piece(p, products * count * sizeof(float));
+    f->middle = piece(p, products * (size_t)a->plan->side * sizeof(float));
     f->psi = piece(p, f->parts == 1 ? at_once * fields * cells * sizeof(float) : 0);
-    f->v = piece(p, at_once * fields * 2 * cells * sizeof(float));
+    f->v = piece(p, (components + batch - 1) / batch * batch * cells * sizeof(float));
     f->seen = piece(p, (size_t)a->holds * fields * sizeof *f->seen);
     f->seen_all = piece(p, sizeof *f->seen_all);
     s->phi = piece(p, values * sizeof(float));
@@ -178,7 +180,8 @@ static void lbm_create(struct device *d, struct adr *a)
                       ? cuda_adr_chip_layout(d, plan->side, warps)
                       : cuda_adr_chip_bgk_layout(d, plan->side, warps);
     }
-    size_t count = (size_t)a->flow.count, part = count * (count + side) + cells;
+    size_t count = (size_t)a->flow.count;
+    size_t part = (a->flow.fft ? 0 : count * (count + side)) + cells;
     size_t hold_bytes = fields_most(a) * (2 * cells + (size_t)a->flow.parts * part) * sizeof(float);
     size_t at_once = batch_bytes / hold_bytes + 1;
     a->at_once = plan->velocity == VELOCITY_NONE ? 1
@@ -243,6 +246,7 @@ struct adr *cuda_adr_create(struct device *d, const struct adr_plan *plan, int m
 void cuda_adr_destroy(struct device *d, struct adr *a)
 {
     d->ops->sync(d);
+    adr_fft_destroy(d, a->flow.fft);
     mem_free(a->call_host);
     d->ops->free(d, a->call_device);
     d->ops->free(d, a->tables);

@@ -3,7 +3,8 @@
  *
  *     adr_cuda.c      plan and memory, the loop over holds, which kernel runs
  *     adr_spectrum.c  tables of waves and modes, made on the host
- *     adr_waves.cu    random phases, their turning, sums of waves
+ *     adr_waves.cu    random phases, their turning, sums of waves as matrix products
+ *     adr_fft.c       the same sums by cuFFT; adr_fft.cu: spectra and cells around it
  *     adr_velocity.cu waves to velocity: curl, scale, limits, statistics
  *     adr_pull.cu     lattice steps, one launch each: every collision and side; the oracle of the next
  *     adr_chip.cu     lattice steps of many holds in one launch, the image kept in registers; adr_chip.cuh: a row
@@ -15,6 +16,7 @@
  * below go to kernels by value; their pointers are device memory. */
 #pragma once
 #include "cuda_ops.h"
+#include "device/half_spectrum.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -57,6 +59,7 @@ struct adr_flow {
     uint64_t seed;
     double cap_speed, cap_ratio;
     struct adr_waves_table waves;
+    struct adr_fft *fft;    /* NULL: sums by matrix products */
     const float *amplitude; /* by mode, turbulence.h */
     const double *turns;    /* [count, count] kappa/(2 pi) */
     const int *cosine, *sine; /* [most + 1] which wave, -1 none */
@@ -67,10 +70,10 @@ struct adr_flow {
     const uint64_t *key;    /* [fields] */
     const int *last;        /* [fields] level after which nobody needs it */
     float *part_a, *part_b; /* [fields, parts, count, count]: coefficients at theta = 0 and a quarter turn on */
-    float *coefficient;     /* [holds, fields, parts, count, count] */
-    float *middle;          /* [holds, fields, parts, count, L] */
+    float *coefficient;     /* [holds, fields, parts, count, count]; with fft NULL */
+    float *middle;          /* [holds, fields, parts, count, L]; with fft NULL */
     float *psi;             /* [holds, fields, L, L] */
-    float *v;               /* [holds, fields, 2, L, L] lattice units */
+    float *v;               /* [holds, fields, 2, L, L] lattice units; with fft whole batches of it */
     struct adr_seen *seen;  /* [holds of the plan, fields] */
     struct adr_seen_all *seen_all;
 };
@@ -79,6 +82,23 @@ struct adr_flow {
 void cuda_adr_phases(struct device *d, const struct adr_flow *f);
 void cuda_adr_sums(struct device *d, const struct adr_flow *f, int first, int holds);
 void cuda_adr_fields(struct device *d, const struct adr_flow *f, int first, int holds);
+/* One batch of transforms, fields of one batch number: half spectra in, L x L cells out. */
+struct adr_half {
+    int side, batch, fold;   /* fold: sine waves, their cells come even ones first, then odd ones in reverse */
+    const struct wave_frequency *frequency; /* [L/2 + 1] */
+    float2 *spectrum;        /* [batch, L, L/2 + 1] */
+    float *cells;            /* [batch, L, L], fold only */
+};
+/* NULL where products are expected to be faster, or asked for; w: the waves of f. */
+struct adr_fft *adr_fft_create(struct device *d, enum fft_kind kind, const struct cpu_waves *w);
+void adr_fft_destroy(struct device *d, struct adr_fft *t); /* t may be NULL */
+int adr_fft_batch(const struct adr_fft *t); /* 1 for NULL */
+void adr_fft_sums(struct device *d, const struct adr_flow *f, int first, int holds);
+/* Spectra of the parts [from, from + batch) of all `items` of a launch ([holds, fields, parts]), zero beyond them and
+ * where nobody needs the field; the cells of such parts in order. */
+void cuda_adr_half_fill(struct device *d, const struct adr_flow *f, const struct adr_half *h, int first, int from,
+                        int items);
+void cuda_adr_half_unfold(struct device *d, const struct adr_half *h, int items, float *out);
 /* Over the holds [0, holds): into *seen_all. */
 void cuda_adr_seen(struct device *d, const struct adr_flow *f, int holds);
 

@@ -88,6 +88,7 @@ static void spectral_tables(struct device *d, const struct adr_plan *plan, struc
     f->amplitude = (const float *)(base + sizes);
     f->cosine = (const int *)(base + cosine);
     f->sine = (const int *)(base + sine_at);
+    f->fft = adr_fft_create(d, sine ? FFT_SINE : FFT_FULL, &w);
     *memory = base;
     cpu_waves_free(&w);
     mem_free(amplitude);

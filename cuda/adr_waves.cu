@@ -187,7 +187,7 @@ extern "C" void cuda_adr_transform(struct device *d, const struct adr_waves_tabl
     CUDA_LAUNCHED(d, "adr_transform");
 }
 
-extern "C" void cuda_adr_sums(struct device *d, const struct adr_flow *f, int first, int holds)
+static void sums_by_products(struct device *d, const struct adr_flow *f, int first, int holds)
 {
     enum { THREADS = 128, SLICES = 64 };
     int side = f->side, count = f->count, waves = count * count;
@@ -202,4 +202,12 @@ extern "C" void cuda_adr_sums(struct device *d, const struct adr_flow *f, int fi
     struct adr_rows sums = {f->parts == 1 ? f->psi : f->v, (int64_t)side * side, 1, side};
     cuda_adr_transform(d, &f->waves, matrices, count, coefficient, middle);
     cuda_adr_transform(d, &f->waves, matrices, side, columns, sums);
+}
+
+extern "C" void cuda_adr_sums(struct device *d, const struct adr_flow *f, int first, int holds)
+{
+    if (f->fft)
+        adr_fft_sums(d, f, first, holds);
+    else
+        sums_by_products(d, f, first, holds);
 }

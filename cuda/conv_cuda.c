@@ -3,11 +3,14 @@
  * not (conv_direct.cu). Plans are made at first use, because a layer needs only some of the passes. What cuDNN may not
  * do in place takes a detour through scratch: a residual that is y itself, and the gradient of the weights.
  *
- * Images of 1 or 3 channels (first and last layer) are handed to cuDNN as they are; its plan or its refusal decides. */
+ * First and last layer have images of 1 or 3 channels on one side. Forward and towards the data they are handed to cuDNN
+ * as they are: it copies the images to 8 channels and uses the tensor cores (its plans, in test_cudnn_plan, ask for that
+ * workspace). The gradient of their weights is conv_narrow.cu's: fp32 sums, nothing to compile. */
 #include "base/die.h"
 #include "base/mem.h"
 #include "conv_cudnn.h"
 #include "conv_direct.h"
+#include "conv_narrow.h"
 #include "cuda_ops.h"
 
 struct conv {
@@ -39,8 +42,11 @@ struct conv *cuda_conv_create(struct device *d, const struct conv_shape *s)
         c->s.w = s->n;
         c->s.n = 1;
     }
-    if (s->backward)
-        cuda_scratch(d, conv_direct_scratch(s)); /* dbias, whoever computes dw */
+    if (s->backward) { /* dbias, whoever computes dw */
+        cuda_scratch(d, conv_direct_scratch(s));
+        if (conv_narrow_fits(s))
+            cuda_scratch(d, conv_narrow_scratch(s));
+    }
     return c;
 }
 
@@ -119,26 +125,44 @@ void cuda_conv_backward_data(struct device *d, struct conv *c, const void *dy, v
     }
 }
 
+/* bf16, through scratch: the gradient in fp32; the same with the old dw added by the library; rounded to bf16, which
+ * costs its last 16 bits but is there for every shape. Whether the first two are depends on what the library can
+ * compile for the card. Returns 0 if there is no plan at all. */
+static int weights_through_scratch(struct device *d, struct conv *c, const void *x, const void *dy,
+                                   float *dw)
+{
+    static const enum cudnn_pass routes[] = {PASS_WEIGHTS, PASS_WEIGHTS_FUSED,
+                                             PASS_WEIGHTS_ROUNDED};
+    const struct cudnn_plan *p = NULL;
+    enum cudnn_pass pass = PASS_WEIGHTS;
+    for (int i = 0; !p && i < 3; i++)
+        p = cudnn_plan_for(d, &c->s, pass = routes[i]);
+    if (!p)
+        return 0;
+    enum dtype type = pass == PASS_WEIGHTS_ROUNDED ? DTYPE_BF16 : DTYPE_F32;
+    size_t bytes = (size_t)conv_weight_count(&c->s) * dtype_bytes(type);
+    struct cudnn_tensors t = {.x = x, .w = spare_of(d, p, bytes), .y = dy, .old = dw};
+    run(d, p, &t, bytes);
+    if (pass == PASS_WEIGHTS_FUSED)
+        d->ops->copy(d, dw, t.w, bytes);
+    else
+        conv_direct_add_weights(d, &c->s, type, t.w, dw);
+    return 1;
+}
+
 void cuda_conv_backward_weights(struct device *d, struct conv *c, const void *x, const void *dy,
                                 float *dw, float *dbias)
 {
     const struct conv_shape *s = &c->s;
-    size_t w_bytes = (size_t)conv_weight_count(s) * sizeof(float);
+    const struct cudnn_plan *p = NULL;
     if (c->y_count == 0)
         return;
-    int bf16 = s->type == DTYPE_BF16;
-    const struct cudnn_plan *p = cudnn_plan_for(d, s, bf16 ? PASS_WEIGHTS : PASS_WEIGHTS_ADD);
-    struct cudnn_tensors t = {.x = x, .w = dw, .y = dy};
-    if (p && bf16) {
-        t.old = dw;
-        t.w = spare_of(d, p, w_bytes);
-        run(d, p, &t, w_bytes);
-        d->ops->copy(d, dw, t.w, w_bytes);
-    } else if (p) {
-        run(d, p, &t, 0);
-    } else {
+    if (conv_narrow_fits(s))
+        conv_narrow_backward_weights(d, s, x, dy, dw);
+    else if (s->type == DTYPE_F32 && (p = cudnn_plan_for(d, s, PASS_WEIGHTS_ADD)))
+        run(d, p, &(struct cudnn_tensors){.x = x, .w = dw, .y = dy}, 0);
+    else if (s->type == DTYPE_F32 || !weights_through_scratch(d, c, x, dy, dw))
         conv_direct_backward_weights(d, s, x, dy, dw);
-    }
     if (dbias)
         conv_direct_bias_gradient(d, s, dy, dbias);
 }

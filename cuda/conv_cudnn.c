@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * conv_cudnn: see conv_cudnn.h. NOT YET EXECUTED ON A GPU: the graphs and plans (cudnn_plan.c) are built by the real
- * library in tests/cuda/test_cudnn_plan.c, but timing and execution below need a card; `test_ops cuda` is their test.
+ * library in tests/cuda/test_cudnn_plan.c, the choice below was executed over a stand-in (tests/cuda/cudnn_on_host.c);
+ * `test_ops cuda` is the test on a card.
  *
- * Nothing is chosen by speed alone: cudnn_find_plans leaves out what is not deterministic or not fp32 in its sums. */
+ * Nothing is chosen by speed alone: cudnn_find_plans leaves out what is not deterministic or not fp32 in its sums, and
+ * a plan is kept only after it has been executed once (unless the card has no memory left to try it). */
 #include "conv_cudnn.h"
 
 #include <stdio.h>
@@ -12,9 +14,10 @@
 #include "base/die.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conv_cache.h"
 #include "cudnn_plan.h"
 
-enum { MOST_PLANS = 16, PLANS = 4, REPEATS = 3 };
+enum { MOST_PLANS = 16, PLANS = 4, REPEATS = 3, KEY = 512 };
 static const int64_t WORKSPACE_LIMIT = (int64_t)512 << 20;
 
 struct cudnn_plan {
@@ -28,7 +31,9 @@ struct cudnn_library {
     cudnnHandle_t handle;
     cudnnBackendDescriptor_t device; /* properties of the GPU, for heuristics and plans */
     struct cudnn_plan *plans;
-    int most; /* plans to try */
+    int most;          /* plans to try */
+    char folder[4096]; /* where plans are kept from run to run; "": nowhere */
+    char gpu_name[256];
 };
 
 static void try_cudnn(cudnnStatus_t status, const char *call, int line)
@@ -56,19 +61,31 @@ static cudnnStatus_t describe_gpu(int gpu, cudnnBackendDescriptor_t *device)
 
 struct cudnn_library *cudnn_library_open(struct device *d)
 {
+    const char *use = getenv("PECLET_CUDNN"), *most = getenv("PECLET_CUDNN_PLANS");
+    if (use && strcmp(use, "0") == 0) {
+        log_info("cuDNN is not used (PECLET_CUDNN=0): convolutions go through our own kernels");
+        return NULL;
+    }
     struct cudnn_library *l = mem_zalloc(sizeof *l);
-    const char *most = getenv("PECLET_CUDNN_PLANS");
+    struct cudaDeviceProp gpu;
     l->most = most ? atoi(most) : PLANS;
     l->most = l->most < 1 ? 1 : l->most > MOST_PLANS ? MOST_PLANS : l->most;
+    conv_cache_folder(l->folder, sizeof l->folder);
+    CUDA_TRY(cudaGetDeviceProperties(&gpu, cuda_of(d)->gpu));
+    snprintf(l->gpu_name, sizeof l->gpu_name, "%s", gpu.name);
     cudnnStatus_t status = cudnnCreate(&l->handle);
     if (!status)
         status = cudnnSetStream(l->handle, cuda_of(d)->stream);
     if (!status)
         status = describe_gpu(cuda_of(d)->gpu, &l->device);
-    if (!status)
+    size_t version = cudnnGetVersion();
+    if (!status) {
+        snprintf(d->libraries, sizeof d->libraries, "cuDNN %zu.%zu.%zu", version / 10000,
+                 version / 100 % 100, version % 100);
         return l;
+    }
     log_warn("cuDNN %zu cannot be used (%s): convolutions go through slower kernels of our own",
-             cudnnGetVersion(), cudnnGetErrorString(status));
+             version, cudnnGetErrorString(status));
     cudnn_library_close(l);
     return NULL;
 }
@@ -153,33 +170,37 @@ static float time_plan(struct device *d, const struct cudnn_candidate *c, enum c
     for (int i = 0; !status && i < REPEATS; i++)
         status = execute(l, c, pass, t, workspace);
     CUDA_TRY(cudaEventRecord(end, stream));
-    CUDA_TRY(cudaEventSynchronize(end));
+    CUDA_TRY(cudaEventSynchronize(end)); /* what went wrong on the card itself ends the job here */
     if (!status) {
         CUDA_TRY(cudaEventElapsedTime(&ms, begin, end));
         ms /= REPEATS;
+    } else {
+        cudaGetLastError(); /* a launch that the library was refused is no fault of what follows */
+        log_info("cuDNN's engine %d for %s cannot be executed: %s", c->engine,
+                 cudnn_pass_name(pass), cudnnGetErrorString(status));
     }
     CUDA_TRY(cudaEventDestroy(begin));
     CUDA_TRY(cudaEventDestroy(end));
     return ms;
 }
 
-/* The place of the fastest candidate; the first where there is no memory to try. */
+/* The place of the fastest candidate, -1 if none can be executed; the first where there is no memory to try. */
 static int fastest(struct device *d, const struct conv_shape *s, enum cudnn_pass pass, int count,
                    const struct cudnn_candidate *c)
 {
     struct cudnn_tensors t;
     void *work;
     int64_t workspace = 0;
-    int best = 0;
+    int best = -1;
     float best_ms = -1;
     for (int i = 0; i < count; i++)
         workspace = c[i].workspace > workspace ? c[i].workspace : workspace;
-    char *memory = count > 1 ? trial_memory(s, workspace, &t, &work) : NULL;
+    char *memory = count > 0 ? trial_memory(s, workspace, &t, &work) : NULL;
     if (!memory)
-        return 0;
+        return count > 0 ? 0 : -1;
     for (int i = 0; i < count; i++) {
         float ms = time_plan(d, &c[i], pass, &t, work);
-        if (ms >= 0 && (best_ms < 0 || ms < best_ms)) {
+        if (ms >= 0 && (best < 0 || ms < best_ms)) {
             best = i;
             best_ms = ms;
         }
@@ -187,6 +208,74 @@ static int fastest(struct device *d, const struct conv_shape *s, enum cudnn_pass
     CUDA_TRY(cudaFree(memory));
     return best;
 }
+
+/* Keeps the fastest of the candidates, if one can be executed; the others are given back. */
+static int keep_fastest(struct device *d, struct cudnn_plan *p, int count,
+                        struct cudnn_candidate *found)
+{
+    int best = fastest(d, &p->shape, p->pass, count, found);
+    for (int i = 0; i < count; i++)
+        if (i != best)
+            cudnnBackendDestroyDescriptor(found[i].plan);
+    if (best >= 0)
+        p->chosen = found[best];
+    return best >= 0;
+}
+
+/* ---- plans of earlier runs ---- */
+
+static void describe_shape(char *text, size_t bytes, const struct conv_shape *s,
+                           enum cudnn_pass pass)
+{
+    struct conv_window k = conv_window_of(s);
+    snprintf(text, bytes,
+             "%s of a convolution of %d images %dx%d, %d -> %d channels, kernel %dx%d, padding "
+             "%d %d, stride %d, %s",
+             cudnn_pass_name(pass), s->n, s->h, s->w, s->c_in, s->c_out, k.kernel_h, k.kernel_w,
+             k.pad_h, k.pad_w, s->stride, s->type == DTYPE_BF16 ? "bf16" : "fp32");
+}
+
+/* Everything that the choice depends on. */
+static void key_of(char key[KEY], const struct cudnn_library *l, const struct cudnn_plan *p)
+{
+    char shape[KEY / 2];
+    describe_shape(shape, sizeof shape, &p->shape, p->pass);
+    snprintf(key, KEY, "cuDNN %zu, %.40s, best of %d, %s", cudnnGetVersion(), l->gpu_name, l->most,
+             shape);
+}
+
+static int recall(struct device *d, struct cudnn_plan *p)
+{
+    struct cudnn_library *l = cuda_of(d)->cudnn;
+    struct cudnn_candidate c = {0};
+    char key[KEY];
+    key_of(key, l, p);
+    char *text = l->folder[0] ? conv_cache_read(l->folder, key) : NULL;
+    if (!text)
+        return 0;
+    int failed =
+        cudnn_plan_of_text(l->device, text, WORKSPACE_LIMIT, &c) || !keep_fastest(d, p, 1, &c);
+    if (failed)
+        log_warn("a plan of an earlier run is of no use any more and is looked for again: %s", key);
+    mem_free(text);
+    return !failed;
+}
+
+/* One rank of a node is enough; the others may have chosen otherwise, which is not kept. */
+static void remember(struct device *d, const struct cudnn_plan *p)
+{
+    struct cudnn_library *l = cuda_of(d)->cudnn;
+    char key[KEY], *text = NULL;
+    if (!l->folder[0] || cuda_of(d)->local_rank > 0)
+        return;
+    text = cudnn_plan_text(p->chosen.plan);
+    key_of(key, l, p);
+    if (text && conv_cache_write(l->folder, key, text))
+        l->folder[0] = 0; /* said once */
+    mem_free(text);
+}
+
+/* ---- the list ---- */
 
 static int same_shape(const struct conv_shape *a, const struct conv_shape *b)
 {
@@ -196,28 +285,36 @@ static int same_shape(const struct conv_shape *a, const struct conv_shape *b)
            !memcmp(&k, &m, sizeof k);
 }
 
+/* After these there are only our own kernels. */
+static int last_resort(enum cudnn_pass pass)
+{
+    return pass == PASS_FORWARD || pass == PASS_DATA || pass == PASS_WEIGHTS_ADD ||
+           pass == PASS_WEIGHTS_ROUNDED;
+}
+
 static void choose(struct device *d, struct cudnn_plan *p)
 {
     struct cudnn_library *l = cuda_of(d)->cudnn;
     struct cudnn_candidate found[MOST_PLANS];
-    char why[512];
-    const struct conv_shape *s = &p->shape;
+    char why[512], what[KEY / 2];
+    if (recall(d, p))
+        return;
     int most = cudnn_pass_compiled(p->pass) ? (l->most + 1) / 2 : l->most;
-    int count =
-        cudnn_find_plans(l->device, s, p->pass, WORKSPACE_LIMIT, most, found, why, sizeof why);
-    if (count == 0) {
-        log_info("cuDNN has no plan for %s of a convolution of %d images %dx%d, %d -> %d channels, "
-                 "kernel %d, "
-                 "stride %d, %s: %s",
-                 cudnn_pass_name(p->pass), s->n, s->h, s->w, s->c_in, s->c_out, s->kernel,
-                 s->stride, s->type == DTYPE_BF16 ? "bf16" : "fp32", why);
+    int count = cudnn_find_plans(l->device, &p->shape, p->pass, WORKSPACE_LIMIT, most, found, why,
+                                 sizeof why);
+    if (keep_fastest(d, p, count, found)) {
+        remember(d, p);
         return;
     }
-    int best = fastest(d, s, p->pass, count, found);
-    p->chosen = found[best];
-    for (int i = 0; i < count; i++)
-        if (i != best)
-            cudnnBackendDestroyDescriptor(found[i].plan);
+    if (count > 0)
+        snprintf(why, sizeof why, "none of its %d could be executed", count);
+    describe_shape(what, sizeof what, &p->shape, p->pass);
+    if (last_resort(p->pass))
+        log_warn("cuDNN has no plan for %s: a kernel of our own does it, about ten times slower "
+                 "(%s)",
+                 what, why);
+    else
+        log_info("cuDNN has no plan for %s: done another way (%s)", what, why);
 }
 
 const struct cudnn_plan *cudnn_plan_for(struct device *d, const struct conv_shape *s,

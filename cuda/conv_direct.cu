@@ -9,18 +9,19 @@
 //
 // A block of 256 threads makes a tile of 64 x 64 results, 16 terms of the sum at a time through shared memory, a
 // thread 4 x 4 of them in fp32 registers. The sum for the weights runs over very many pixels: it is cut into parts
-// (their number depends on the shape alone), each part's tile goes to scratch, and add_parts adds them in ascending
-// order, so the same bits come out again.
+// (their number depends on the shape alone), each part's tile goes to scratch, and add_parts adds them in an order that
+// is always the same, so the same bits come out again.
 //
 // Cost, to be measured on a GPU: 8 shared floats read for 16 multiply-adds, no tensor cores. A third of the fp32 rate
 // at best (20 TFLOP/s on an H100), a thirtieth of what cuDNN does in bf16. Bytes: x once per 64 output channels and
 // tap (from L2 mostly), y once. bias gradient, epilogue: one pass over memory, bandwidth bound.
 #include "conv_direct.h"
-#include "kernel.cuh"
+#include "conv_parts.cuh"
 
 namespace {
-enum { TILE = 64, DEPTH = 16, THREADS = 256, EACH = 4, PITCH = TILE + 4 }; // PITCH: rows of a tile stay 16-byte aligned
-enum { PART_PIXELS = 512, MOST_PARTS = 512 };                             // of the sum for the weights
+enum { TILE = 64, DEPTH = 16, EACH = 4, PITCH = TILE + 4 }; // PITCH: rows of a tile stay 16-byte aligned
+enum { PART_PIXELS = 512, MOST_PARTS = 512 };               // of the sum for the weights
+enum { BIAS_PIXELS = 128, BIAS_PARTS = 264, BIAS_ROWS = 4 }; // of the sum for the bias; rows on their way at once
 const size_t TILE_BYTES = 2 * DEPTH * PITCH * sizeof(float);
 
 struct shape { // by value to the kernels
@@ -175,37 +176,58 @@ __global__ void __launch_bounds__(THREADS) backward_weights_kernel(shape s, cons
         }
 }
 
-// part [blockIdx.y][channels] = column sums of v [rows][channels] over rows blockIdx.y * part_rows and following.
-// A warp has 32 channels of one row, the block's 8 warps every eighth row; they are added in the order of the warps.
-template <class T>
+// part [blockIdx.y][channels] = column sums of v [rows][channels] over rows blockIdx.y * part_rows and following. A
+// thread has V neighbouring channels and every strips-th row; the strips are added ascending. blockIdx.x: where a row
+// has more than THREADS packs.
+template <class T, int V>
 __global__ void __launch_bounds__(THREADS) column_sum_kernel(int64_t rows, int channels, const T *v, int part_rows,
                                                              float *part)
 {
-    float *sums = SMEM(float), sum = 0;
-    int c = static_cast<int>(blockIdx.x * 32 + threadIdx.x % 32);
-    int64_t begin = static_cast<int64_t>(blockIdx.y) * part_rows;
-    int64_t end = begin + part_rows < rows ? begin + part_rows : rows;
-    for (int64_t row = begin + threadIdx.x / 32; c < channels && row < end; row += THREADS / 32)
-        sum += load(v + row * channels + c);
-    sums[threadIdx.x] = sum;
+    const int columns = channels / V, span = min(columns, static_cast<int>(THREADS)), strips = THREADS / span;
+    const int strip = static_cast<int>(threadIdx.x) / span, lane = static_cast<int>(threadIdx.x) % span;
+    const int column = static_cast<int>(blockIdx.x) * span + lane;
+    const int64_t begin = static_cast<int64_t>(blockIdx.y) * part_rows, end = min(begin + part_rows, rows);
+    float *sums = SMEM(float), sum[V] = {};
+    for (int64_t row = begin + strip; strip < strips && column < columns && row < end; row += BIAS_ROWS * strips) {
+        float of_row[BIAS_ROWS][V] = {};
+#pragma unroll
+        for (int b = 0; b < BIAS_ROWS; b++)
+            if (row + b * strips < end)
+                load_pack<V>(v + (row + b * strips) * channels + column * V, of_row[b]);
+#pragma unroll
+        for (int b = 0; b < BIAS_ROWS; b++)
+#pragma unroll
+            for (int i = 0; i < V; i++)
+                sum[i] += of_row[b][i];
+    }
+    for (int i = 0; i < V; i++)
+        sums[threadIdx.x * V + i] = sum[i];
     __syncthreads();
-    if (threadIdx.x >= 32 || c >= channels)
-        return;
-    for (int warp = 1; warp < THREADS / 32; warp++)
-        sum += sums[warp * 32 + threadIdx.x];
-    part[static_cast<int64_t>(blockIdx.y) * channels + c] = sum;
+    for (int e = static_cast<int>(threadIdx.x); e < span * V; e += THREADS) {
+        const int c = static_cast<int>(blockIdx.x) * span * V + e;
+        float total = 0;
+        for (int i = 0; c < channels && i < strips; i++)
+            total += sums[i * span * V + e];
+        if (c < channels)
+            part[static_cast<int64_t>(blockIdx.y) * channels + c] = total;
+    }
 }
 
-// out [count] += the parts [parts][count], ascending.
+// out [count] += the parts [parts][count].
 __global__ void __launch_bounds__(THREADS) add_parts_kernel(int parts, int64_t count, const float *part, float *out)
 {
+    const int64_t at = static_cast<int64_t>(blockIdx.x) * PARTS_AT_ONCE + threadIdx.x % 32;
+    const float sum = sum_parts(parts, count, at, part, SMEM(float));
+    if (threadIdx.x < 32 && at < count)
+        out[at] += sum;
+}
+
+template <class T>
+__global__ void __launch_bounds__(THREADS) add_weights_kernel(int64_t count, const T *gradient, float *dw)
+{
     int64_t i = static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x;
-    float sum = 0;
-    if (i >= count)
-        return;
-    for (int p = 0; p < parts; p++)
-        sum += part[p * count + i];
-    out[i] += sum;
+    if (i < count)
+        dw[i] += load(gradient + i);
 }
 
 template <class T>
@@ -235,11 +257,6 @@ int64_t output_pixels(const conv_shape *s)
     return static_cast<int64_t>(s->n) * k.out_h * k.out_w;
 }
 
-unsigned blocks(int64_t count, int each)
-{
-    return static_cast<unsigned>((count + each - 1) / each);
-}
-
 // Parts of the sum over the pixels: enough to fill a large GPU together with the tiles, never shorter than 512 pixels.
 int part_count(const conv_shape *s, int64_t tiles)
 {
@@ -249,20 +266,21 @@ int part_count(const conv_shape *s, int64_t tiles)
 
 int weight_parts(const conv_shape *s)
 {
-    return part_count(s, static_cast<int64_t>(blocks(s->c_out, TILE)) *
-                             blocks(conv_weight_count(s) / s->c_out, TILE));
+    return part_count(s, static_cast<int64_t>(blocks_of(s->c_out, TILE)) *
+                             blocks_of(conv_weight_count(s) / s->c_out, TILE));
 }
 
 int bias_parts(const conv_shape *s)
 {
-    return part_count(s, blocks(s->c_out, 32));
+    int64_t longest = (output_pixels(s) + BIAS_PIXELS - 1) / BIAS_PIXELS;
+    return longest < BIAS_PARTS ? static_cast<int>(longest) : static_cast<int>(BIAS_PARTS);
 }
 
 template <class T>
 void forward(device *d, const conv_shape *s, const void *x, const void *w, const float *bias, const void *residual,
              void *y)
 {
-    dim3 grid(blocks(output_pixels(s), TILE), blocks(s->c_out, TILE));
+    dim3 grid(blocks_of(output_pixels(s), TILE), blocks_of(s->c_out, TILE));
     KERNEL_LAUNCH((forward_kernel<T>), grid, dim3(THREADS), TILE_BYTES, cuda_of(d)->stream, shape_of(s),
                   static_cast<const T *>(x), static_cast<const T *>(w), bias, static_cast<const T *>(residual),
                   static_cast<T *>(y));
@@ -272,7 +290,7 @@ void forward(device *d, const conv_shape *s, const void *x, const void *w, const
 template <class T>
 void backward_data(device *d, const conv_shape *s, const void *dy, const void *w, void *dx, int accumulate)
 {
-    dim3 grid(blocks(static_cast<int64_t>(s->n) * s->h * s->w, TILE), blocks(s->c_in, TILE));
+    dim3 grid(blocks_of(static_cast<int64_t>(s->n) * s->h * s->w, TILE), blocks_of(s->c_in, TILE));
     KERNEL_LAUNCH((backward_data_kernel<T>), grid, dim3(THREADS), TILE_BYTES, cuda_of(d)->stream, shape_of(s),
                   static_cast<const T *>(dy), static_cast<const T *>(w), static_cast<T *>(dx), accumulate);
     CUDA_LAUNCHED(d, "conv_backward_data");
@@ -280,8 +298,8 @@ void backward_data(device *d, const conv_shape *s, const void *dy, const void *w
 
 void add_parts(device *d, int parts, int64_t count, const float *part, float *out)
 {
-    KERNEL_LAUNCH(add_parts_kernel, dim3(blocks(count, THREADS)), dim3(THREADS), 0, cuda_of(d)->stream, parts, count,
-                  part, out);
+    KERNEL_LAUNCH(add_parts_kernel, sum_parts_grid(count), dim3(THREADS), THREADS * sizeof(float), cuda_of(d)->stream,
+                  parts, count, part, out);
     CUDA_LAUNCHED(d, "conv_add_parts");
 }
 
@@ -289,29 +307,38 @@ template <class T> void backward_weights(device *d, const conv_shape *s, const v
 {
     int parts = weight_parts(s), part_pixels = static_cast<int>((output_pixels(s) + parts - 1) / parts);
     float *part = static_cast<float *>(cuda_scratch(d, conv_direct_scratch(s)));
-    dim3 grid(blocks(s->c_out, TILE), blocks(conv_weight_count(s) / s->c_out, TILE), static_cast<unsigned>(parts));
+    dim3 grid(blocks_of(s->c_out, TILE), blocks_of(conv_weight_count(s) / s->c_out, TILE),
+              static_cast<unsigned>(parts));
     KERNEL_LAUNCH((backward_weights_kernel<T>), grid, dim3(THREADS), TILE_BYTES, cuda_of(d)->stream, shape_of(s),
                   static_cast<const T *>(x), static_cast<const T *>(dy), part_pixels, part);
     CUDA_LAUNCHED(d, "conv_backward_weights");
     add_parts(d, parts, conv_weight_count(s), part, dw);
 }
 
-template <class T> void bias_gradient(device *d, const conv_shape *s, const void *dy, float *dbias)
+template <class T, int V> void bias_gradient(device *d, const conv_shape *s, const void *dy, float *dbias)
 {
     int parts = bias_parts(s), part_rows = static_cast<int>((output_pixels(s) + parts - 1) / parts);
     float *part = static_cast<float *>(cuda_scratch(d, conv_direct_scratch(s)));
-    KERNEL_LAUNCH((column_sum_kernel<T>), dim3(blocks(s->c_out, 32), static_cast<unsigned>(parts)), dim3(THREADS),
-                  THREADS * sizeof(float), cuda_of(d)->stream, output_pixels(s), s->c_out, static_cast<const T *>(dy),
-                  part_rows, part);
+    dim3 grid(blocks_of(s->c_out / V, THREADS), static_cast<unsigned>(parts));
+    KERNEL_LAUNCH((column_sum_kernel<T, V>), grid, dim3(THREADS), THREADS * V * sizeof(float), cuda_of(d)->stream,
+                  output_pixels(s), s->c_out, static_cast<const T *>(dy), part_rows, part);
     CUDA_LAUNCHED(d, "conv_bias_gradient");
     add_parts(d, parts, s->c_out, part, dbias);
+}
+
+template <class T> void add_weights(device *d, const conv_shape *s, const void *gradient, float *dw)
+{
+    int64_t count = conv_weight_count(s);
+    KERNEL_LAUNCH((add_weights_kernel<T>), dim3(blocks_of(count, THREADS)), dim3(THREADS), 0, cuda_of(d)->stream, count,
+                  static_cast<const T *>(gradient), dw);
+    CUDA_LAUNCHED(d, "conv_add_weights");
 }
 
 template <class T>
 void epilogue(device *d, const conv_shape *s, const void *v, const float *bias, const void *residual, void *y)
 {
     int64_t count = output_pixels(s) * s->c_out;
-    KERNEL_LAUNCH((epilogue_kernel<T>), dim3(blocks(count, THREADS)), dim3(THREADS), 0, cuda_of(d)->stream, count,
+    KERNEL_LAUNCH((epilogue_kernel<T>), dim3(blocks_of(count, THREADS)), dim3(THREADS), 0, cuda_of(d)->stream, count,
                   s->c_out, static_cast<const T *>(v), bias, static_cast<const T *>(residual), static_cast<T *>(y));
     CUDA_LAUNCHED(d, "conv_epilogue");
 }
@@ -319,8 +346,8 @@ void epilogue(device *d, const conv_shape *s, const void *v, const float *bias, 
 template <class T> void round_weights(device *d, const conv_shape *s, const float *master, void *w)
 {
     int64_t count = conv_weight_count(s);
-    KERNEL_LAUNCH((round_kernel<T>), dim3(blocks(count, THREADS)), dim3(THREADS), 0, cuda_of(d)->stream, count, master,
-                  static_cast<T *>(w));
+    KERNEL_LAUNCH((round_kernel<T>), dim3(blocks_of(count, THREADS)), dim3(THREADS), 0, cuda_of(d)->stream, count,
+                  master, static_cast<T *>(w));
     CUDA_LAUNCHED(d, "conv_weights");
 }
 } // namespace
@@ -362,9 +389,23 @@ extern "C" void conv_direct_backward_weights(device *d, const conv_shape *s, con
     BY_TYPE(backward_weights<float>(d, s, x, dy, dw), backward_weights<__nv_bfloat16>(d, s, x, dy, dw));
 }
 
+extern "C" void conv_direct_add_weights(device *d, const conv_shape *s, enum dtype type, const void *gradient,
+                                        float *dw)
+{
+    if (type == DTYPE_F32)
+        add_weights<float>(d, s, gradient, dw);
+    else
+        add_weights<__nv_bfloat16>(d, s, gradient, dw);
+}
+
+// 16 bytes at a time where the channels are as many (activations are aligned to 64).
 extern "C" void conv_direct_bias_gradient(device *d, const conv_shape *s, const void *dy, float *dbias)
 {
-    BY_TYPE(bias_gradient<float>(d, s, dy, dbias), bias_gradient<__nv_bfloat16>(d, s, dy, dbias));
+    if (s->type == DTYPE_F32)
+        s->c_out % 4 ? bias_gradient<float, 1>(d, s, dy, dbias) : bias_gradient<float, 4>(d, s, dy, dbias);
+    else
+        s->c_out % 8 ? bias_gradient<__nv_bfloat16, 1>(d, s, dy, dbias)
+                     : bias_gradient<__nv_bfloat16, 8>(d, s, dy, dbias);
 }
 
 extern "C" void conv_direct_epilogue(device *d, const conv_shape *s, const void *v, const float *bias,

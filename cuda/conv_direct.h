@@ -21,7 +21,10 @@ void conv_direct_backward_data(struct device *d, const struct conv_shape *s, con
 void conv_direct_backward_weights(struct device *d, const struct conv_shape *s, const void *x, const void *dy,
                                   float *dw);
 
-/* The parts that cuDNN leaves to us. dbias [c_out] += the sum of dy over the pixels. */
+/* The parts that cuDNN leaves to us. dw += gradient [c_out,k,k,c_in] of `type`; dbias [c_out] += the sum of dy over the
+ * pixels. */
+void conv_direct_add_weights(struct device *d, const struct conv_shape *s, enum dtype type, const void *gradient,
+                             float *dw);
 void conv_direct_bias_gradient(struct device *d, const struct conv_shape *s, const void *dy, float *dbias);
 /* y = v + bias (+ residual), all [n,out_h,out_w,c_out] of the plan's type; bias and residual may be NULL, any of the
  * tensors may be the same. */

@@ -16,12 +16,14 @@ struct cuda_state { /* device->state; `cuda` alone is a namespace of the toolkit
     cudaStream_t stream;      /* all operations */
     cudaStream_t comm_stream; /* high priority: reductions over ranks (mpi/comm_nccl.c) */
     int gpu, capability;      /* ordinal; 80, 90, ... */
+    int local_rank;           /* among the ranks of this node */
     int sm_count;
     size_t shared_bytes;      /* that one block may ask for (opt-in) */
     void *scratch;            /* cuda_scratch */
     size_t scratch_bytes;
     int graphs;               /* repeats are kept as CUDA graphs; PECLET_CUDA_GRAPHS=0 in the environment: issued anew */
-    struct repeat *recording; /* between repeat_begin and repeat_end of one that is recorded, else NULL */
+    int repeats;              /* how many, one within another, have begun and not ended */
+    struct repeat *recording; /* the outermost of them, if it is recorded, else NULL */
     struct cudnn_library *cudnn; /* NULL: every convolution goes through conv_direct.cu */
 };
 

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 #if CUDNN_VERSION < 90800
 #error "peclet needs cuDNN 9.8 or newer"
 #endif
@@ -166,7 +168,7 @@ static cudnnBackendDescriptor_t graph_of(struct builder *b, const struct conv_sh
 {
     struct conv_window k = conv_window_of(s);
     cudnnDataType_t type = s->type == DTYPE_BF16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
-    int gradient = pass == PASS_WEIGHTS || pass == PASS_WEIGHTS_ADD;
+    int gradient = pass == PASS_WEIGHTS || pass == PASS_WEIGHTS_ADD || pass == PASS_WEIGHTS_FUSED;
     cudnnBackendDescriptor_t how = window(b, s), ops[3] = {0};
     cudnnBackendDescriptor_t x = tensor(b, ID_X, type, s->n, s->c_in, s->h, s->w, ALIGNMENT, false);
     cudnnBackendDescriptor_t w =
@@ -178,17 +180,16 @@ static cudnnBackendDescriptor_t graph_of(struct builder *b, const struct conv_sh
     if (pass == PASS_DATA || pass == PASS_DATA_ADD) {
         ops[count++] =
             convolution(b, &backward_data, how, x, w, y, pass == PASS_DATA_ADD ? 1.0f : 0.0f);
-    } else if (
-        pass ==
-        PASS_WEIGHTS) { /* the library has no engine for bf16 in and fp32 out but as a fusion */
+    } else if (pass == PASS_WEIGHTS_FUSED) {
         cudnnBackendDescriptor_t product = tensor(b, ID_PRODUCT, CUDNN_DATA_FLOAT, s->c_out,
                                                   s->c_in, k.kernel_h, k.kernel_w, ALIGNMENT, true);
         cudnnBackendDescriptor_t old = tensor(b, ID_OLD, CUDNN_DATA_FLOAT, s->c_out, s->c_in,
                                               k.kernel_h, k.kernel_w, ALIGNMENT_FLAT, false);
         ops[count++] = convolution(b, &backward_weights, how, x, product, y, 0);
         ops[count++] = addition(b, product, old, w);
-    } else if (pass == PASS_WEIGHTS_ADD) {
-        ops[count++] = convolution(b, &backward_weights, how, x, w, y, 1);
+    } else if (pass == PASS_WEIGHTS || pass == PASS_WEIGHTS_ROUNDED || pass == PASS_WEIGHTS_ADD) {
+        ops[count++] =
+            convolution(b, &backward_weights, how, x, w, y, pass == PASS_WEIGHTS_ADD ? 1.0f : 0.0f);
     } else if (pass == PASS_FORWARD) {
         ops[count++] = convolution(b, &forward, how, x, w, y, 0);
     } else { /* runtime-compiled engines; the compiled ones want a bias in bf16 */
@@ -257,23 +258,56 @@ static int acceptable(unsigned notes, enum dtype type)
     return !(notes & refused);
 }
 
-/* Finalizes the plan of a configuration (which may compile a kernel: seconds); 0 if it can be used. */
+/* Finalizes the plan in b (which may compile a kernel: seconds); 0 if it can be used, else it is gone. */
+static int finish_plan(struct builder *b, int64_t workspace_limit, struct cudnn_candidate *c)
+{
+    int64_t one = 0;
+    finalize(b, c->plan);
+    if (!b->status)
+        b->status = cudnnBackendGetAttribute(c->plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
+                                             CUDNN_TYPE_INT64, 1, &one, &c->workspace);
+    if (!b->status && c->workspace <= workspace_limit)
+        return 0;
+    builder_free(b);
+    c->plan = NULL;
+    return 1;
+}
+
 static int make_plan(cudnnBackendDescriptor_t device, cudnnBackendDescriptor_t config,
                      int64_t workspace_limit, struct cudnn_candidate *c)
 {
     struct builder b = {0};
-    int64_t one = 0;
     c->plan = make(&b, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
     set_descriptor(&b, c->plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config);
     set_descriptor(&b, c->plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, device);
-    finalize(&b, c->plan);
-    if (!b.status)
-        b.status = cudnnBackendGetAttribute(c->plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
-                                            CUDNN_TYPE_INT64, 1, &one, &c->workspace);
-    if (!b.status && c->workspace <= workspace_limit)
-        return 0;
-    builder_free(&b);
-    return 1;
+    return finish_plan(&b, workspace_limit, c);
+}
+
+char *cudnn_plan_text(cudnnBackendDescriptor_t plan)
+{
+    int64_t count = 0;
+    if (cudnnBackendGetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION,
+                                 CUDNN_TYPE_CHAR, 0, &count, NULL) ||
+        count <= 0)
+        return NULL;
+    char *text = mem_zalloc((size_t)count + 1);
+    if (!cudnnBackendGetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION,
+                                  CUDNN_TYPE_CHAR, count, &count, text))
+        return text;
+    mem_free(text);
+    return NULL;
+}
+
+/* The text says which library and which GPU it is for; finalize refuses it elsewhere. */
+int cudnn_plan_of_text(cudnnBackendDescriptor_t device, const char *text, int64_t workspace_limit,
+                       struct cudnn_candidate *c)
+{
+    struct builder b = {0};
+    *c = (struct cudnn_candidate){.plan = make(&b, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)};
+    set_descriptor(&b, c->plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, device);
+    set(&b, c->plan, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
+        (int64_t)strlen(text), text);
+    return finish_plan(&b, workspace_limit, c);
 }
 
 /* Plans of one list of heuristics, appended to found. */
@@ -339,13 +373,16 @@ const char *cudnn_pass_name(enum cudnn_pass pass)
                                              "backward data",
                                              "backward data, adding",
                                              "backward weights",
-                                             "backward weights, adding"};
+                                             "backward weights, adding",
+                                             "backward weights, adding (fused)",
+                                             "backward weights, rounded to bf16"};
     return name[pass];
 }
 
 int cudnn_pass_compiled(enum cudnn_pass pass)
 {
-    return pass == PASS_BIAS || pass == PASS_BIAS_ADD || pass == PASS_WEIGHTS;
+    return pass == PASS_BIAS || pass == PASS_BIAS_ADD || pass == PASS_WEIGHTS ||
+           pass == PASS_WEIGHTS_FUSED;
 }
 
 cudnnStatus_t cudnn_make_pack(enum cudnn_pass pass, const struct cudnn_tensors *t, void *workspace,
@@ -362,7 +399,7 @@ cudnnStatus_t cudnn_make_pack(enum cudnn_pass pass, const struct cudnn_tensors *
         ids[n] = ID_RESIDUAL;
         pointers[n++] = t->residual;
     }
-    if (pass == PASS_WEIGHTS) {
+    if (pass == PASS_WEIGHTS_FUSED) {
         ids[n] = ID_OLD;
         pointers[n++] = t->old;
     }

@@ -27,6 +27,13 @@ struct cudnn_candidate {
 int cudnn_find_plans(cudnnBackendDescriptor_t device, const struct conv_shape *s, enum cudnn_pass pass,
                      int64_t workspace_limit, int most, struct cudnn_candidate *found, char *why, int bytes);
 
+/* A finished plan as text, for cudnn_plan_of_text of the same library on the same kind of GPU; NULL: it cannot be
+ * written. The caller frees it with mem_free. Text that is not its own can make the library fault: check it first. */
+char *cudnn_plan_text(cudnnBackendDescriptor_t plan);
+/* 0, or the text is of no use here. notes and engine stay empty. */
+int cudnn_plan_of_text(cudnnBackendDescriptor_t device, const char *text, int64_t workspace_limit,
+                       struct cudnn_candidate *c);
+
 /* The pointers of one execution, as the library takes them. *pack is the caller's to destroy, also after an error
  * (unless it is NULL). */
 cudnnStatus_t cudnn_make_pack(enum cudnn_pass pass, const struct cudnn_tensors *t, void *workspace,

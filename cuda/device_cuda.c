@@ -44,10 +44,11 @@ static struct gpu *gpu_of(struct device *d)
 void cuda_try(cudaError_t error, const char *what, const char *file, int line)
 {
     if (error != cudaSuccess)
-        die_at(file, line,
-               "%s: %s (%s). If a kernel is at fault it ran before this call: a build with "
-               "-DPECLET_CUDA_SYNC=ON names it",
-               what, cudaGetErrorString(error), cudaGetErrorName(error));
+        die_at(
+            file, line,
+            "%s: %s (%s). If a kernel is at fault it ran before this call: CUDA_LAUNCH_BLOCKING=1 "
+            "and PECLET_CUDA_GRAPHS=0 in the environment name it",
+            what, cudaGetErrorString(error), cudaGetErrorName(error));
 }
 
 void cuda_launched(struct device *d, const char *kernel, const char *file, int line)
@@ -137,6 +138,14 @@ static void cuda_free(struct device *d, void *p)
     CUDA_TRY(cudaFree(p));
 }
 
+static double cuda_room(struct device *d)
+{
+    size_t unused = 0, total = 0;
+    not_recording(d);
+    CUDA_TRY(cudaMemGetInfo(&unused, &total));
+    return (double)unused;
+}
+
 void *cuda_scratch(struct device *d, size_t bytes)
 {
     struct cuda_state *cuda = cuda_of(d);
@@ -170,13 +179,17 @@ static void cuda_upload(struct device *d, void *dst, const void *host, size_t by
     }
 }
 
-static void cuda_download(struct device *d, void *host, const void *src, size_t bytes)
+static void cuda_download_start(struct device *d, void *host, const void *src, size_t bytes)
 {
-    cudaStream_t stream = cuda_of(d)->stream;
     not_recording(d);
     if (bytes)
-        CUDA_TRY(cudaMemcpyAsync(host, src, bytes, cudaMemcpyDeviceToHost, stream));
-    CUDA_TRY(cudaStreamSynchronize(stream));
+        CUDA_TRY(cudaMemcpyAsync(host, src, bytes, cudaMemcpyDeviceToHost, cuda_of(d)->stream));
+}
+
+static void cuda_download(struct device *d, void *host, const void *src, size_t bytes)
+{
+    cuda_download_start(d, host, src, bytes);
+    CUDA_TRY(cudaStreamSynchronize(cuda_of(d)->stream));
 }
 
 static void cuda_copy(struct device *d, void *dst, const void *src, size_t bytes)
@@ -237,8 +250,10 @@ static void cuda_destroy(struct device *d)
 static const struct device_ops cuda_ops = {
     .alloc = cuda_alloc,
     .free = cuda_free,
+    .room = cuda_room,
     .upload = cuda_upload,
     .download = cuda_download,
+    .download_start = cuda_download_start,
     .copy = cuda_copy,
     .zero = cuda_zero,
     .sync = cuda_sync,
@@ -313,16 +328,27 @@ int device_cuda_present(int local_rank)
            p.major >= OLDEST_MAJOR;
 }
 
+#ifdef PECLET_HAVE_CUFFT
+static const char without_cufft[] = "";
+#else
+static const char without_cufft[] = ", without cuFFT";
+#endif
+
 static void describe(struct device *d, const struct cudaDeviceProp *p, int count)
 {
     int driver = 0, runtime = 0;
     CUDA_TRY(cudaDriverGetVersion(&driver));
     CUDA_TRY(cudaRuntimeGetVersion(&runtime));
     snprintf(d->description, sizeof d->description,
-             "%.60s, GPU %d of %d, %.0f GiB, capability %d.%d, CUDA %d.%d, driver for %d.%d, %s",
+             "%.60s, GPU %d of %d, %.0f GiB, capability %d.%d, CUDA %d.%d, driver for %d.%d, %s%s",
              p->name, cuda_of(d)->gpu, count, (double)p->totalGlobalMem / GIB, p->major, p->minor,
              runtime / 1000, runtime % 1000 / 10, driver / 1000, driver % 1000 / 10,
-             cuda_of(d)->cudnn ? "cuDNN" : "without cuDNN");
+             cuda_of(d)->cudnn ? "cuDNN" : "without cuDNN", without_cufft);
+    char cudnn[sizeof d->libraries];
+    memcpy(cudnn, d->libraries, sizeof cudnn); /* conv_cudnn.c has written its own */
+    snprintf(d->libraries, sizeof d->libraries, "CUDA runtime %d.%d, driver for CUDA %d.%d%s%.32s",
+             runtime / 1000, runtime % 1000 / 10, driver / 1000, driver % 1000 / 10,
+             *cudnn ? ", " : "", cudnn);
 }
 
 int device_cuda_create(int local_rank, struct device **out)
@@ -352,6 +378,7 @@ int device_cuda_create(int local_rank, struct device **out)
     struct gpu *gpu = mem_zalloc(sizeof *gpu);
     struct cuda_state *cuda = &gpu->cuda;
     cuda->gpu = ordinal;
+    cuda->local_rank = local_rank;
     cuda->capability = 10 * p.major + p.minor;
     cuda->sm_count = p.multiProcessorCount;
     cuda->shared_bytes = p.sharedMemPerBlockOptin;
@@ -366,6 +393,8 @@ int device_cuda_create(int local_rank, struct device **out)
     d->name = "cuda";
     d->threads = 1;
     d->bf16_fast = 1;
+    d->residual_apart = 1;
+    d->multiprocessors = p.multiProcessorCount;
     d->state = gpu;
     cuda->cudnn = cudnn_library_open(d);
 #ifndef CUDA_SYNC_LAUNCHES /* which waits after every launch */

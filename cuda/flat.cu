@@ -15,43 +15,48 @@ enum { EACH = 4, SUM_BLOCK = 4096, SUM_TILE = 1024 };
 
 /* ---- optimisers ---- */
 
+/* What is the same for all numbers of a step. */
 struct optimizer_step {
+    float factor; /* clipping: brings the gradient's norm down to the limit */
     float beta1, rest1, beta2, rest2; /* rest = 1 - beta */
     float rate, epsilon;
     float l2, shrink; /* weight decay: g += l2 p, p *= shrink */
-    double clip;
 };
 
-/* The factor that brings the gradient's norm down to the limit. */
-static __device__ __forceinline__ float clip_factor(const double *grad_sumsq, double clip)
+/* Worked out by one thread of the block, in double, of which some GPUs do little. */
+static __device__ struct optimizer_step step_of(const struct adam_args *a, const struct step_rates *rates,
+                                                const double *grad_sumsq, int lion)
 {
-    return clip > 0 ? (float)fmin(1.0, clip / (sqrt(*grad_sumsq) + 1e-6)) : 1.0f;
+    struct optimizer_step *s = SMEM(struct optimizer_step);
+    if (threadIdx.x == 0) {
+        /* Adam: m / correct1 / (sqrt(v / correct2) + epsilon), its constants gathered */
+        const double root2 = lion ? 1 : sqrt(rates->correct2), correct1 = lion ? 1 : rates->correct1;
+        const int l2 = !lion && !a->decoupled;
+        s->factor = a->clip > 0 ? (float)fmin(1.0, a->clip / (sqrt(*grad_sumsq) + 1e-6)) : 1.0f;
+        s->beta1 = (float)a->beta1;
+        s->rest1 = (float)(1 - a->beta1);
+        s->beta2 = (float)a->beta2;
+        s->rest2 = (float)(1 - a->beta2);
+        s->rate = (float)(rates->learning_rate * root2 / correct1);
+        s->epsilon = (float)(a->epsilon * root2);
+        s->l2 = l2 ? (float)a->weight_decay : 0.0f;
+        s->shrink = l2 ? 1.0f : (float)(1 - rates->learning_rate * a->weight_decay);
+    }
+    __syncthreads();
+    return *s;
 }
 
-static struct optimizer_step step_of(const struct adam_args *a)
+static __global__ void __launch_bounds__(THREADS)
+    adam_kernel(int64_t n, struct adam_args a, const struct step_rates *rates, float *__restrict__ p,
+                float *__restrict__ m, float *__restrict__ v, const float *__restrict__ g, const double *grad_sumsq)
 {
-    struct optimizer_step s = {};
-    s.beta1 = (float)a->beta1;
-    s.rest1 = (float)(1 - a->beta1);
-    s.beta2 = (float)a->beta2;
-    s.rest2 = (float)(1 - a->beta2);
-    s.rate = (float)a->lr;
-    s.shrink = (float)(1 - a->lr * a->weight_decay);
-    s.clip = a->clip;
-    return s;
-}
-
-static __global__ void __launch_bounds__(THREADS) adam_kernel(int64_t n, struct optimizer_step s, float *__restrict__ p,
-                                                              float *__restrict__ m, float *__restrict__ v,
-                                                              const float *__restrict__ g, const double *grad_sumsq)
-{
-    const float factor = clip_factor(grad_sumsq, s.clip);
+    const struct optimizer_step s = step_of(&a, rates, grad_sumsq, 0);
     const int64_t first = (int64_t)blockIdx.x * (THREADS * EACH) + threadIdx.x;
 #pragma unroll
     for (int k = 0; k < EACH; k++) {
         const int64_t i = first + k * THREADS;
         if (i < n) {
-            const float value = p[i], gradient = factor * g[i] + s.l2 * value;
+            const float value = p[i], gradient = s.factor * g[i] + s.l2 * value;
             const float mean = s.beta1 * m[i] + s.rest1 * gradient;
             const float square = s.beta2 * v[i] + s.rest2 * gradient * gradient;
             p[i] = s.shrink * value - s.rate * mean / (sqrtf(square) + s.epsilon);
@@ -62,35 +67,26 @@ static __global__ void __launch_bounds__(THREADS) adam_kernel(int64_t n, struct 
 }
 
 void cuda_adam(struct device *d, int64_t n, float *p, float *m, float *v, const float *g, const double *grad_sumsq,
-               const struct adam_args *a)
+               const struct adam_args *a, const struct step_rates *rates)
 {
-    /* m / (1-b1^t) / (sqrt(v / (1-b2^t)) + eps), its constants gathered */
-    const double correct_m = 1 - pow(a->beta1, (double)a->step), correct_v = sqrt(1 - pow(a->beta2, (double)a->step));
-    struct optimizer_step s = step_of(a);
-    s.rate = (float)(a->lr * correct_v / correct_m);
-    s.epsilon = (float)(a->epsilon * correct_v);
-    if (!a->decoupled) {
-        s.l2 = (float)a->weight_decay;
-        s.shrink = 1;
-    }
     if (n == 0)
         return;
-    KERNEL_LAUNCH(adam_kernel, blocks_of(n, THREADS * EACH), THREADS, 0, cuda_of(d)->stream, n, s, p, m, v, g,
-                  grad_sumsq);
+    KERNEL_LAUNCH(adam_kernel, blocks_of(n, THREADS * EACH), THREADS, sizeof(struct optimizer_step),
+                  cuda_of(d)->stream, n, *a, rates, p, m, v, g, grad_sumsq);
     CUDA_LAUNCHED(d, "adam");
 }
 
-static __global__ void __launch_bounds__(THREADS) lion_kernel(int64_t n, struct optimizer_step s, float *__restrict__ p,
-                                                              float *__restrict__ m, const float *__restrict__ g,
-                                                              const double *grad_sumsq)
+static __global__ void __launch_bounds__(THREADS)
+    lion_kernel(int64_t n, struct adam_args a, const struct step_rates *rates, float *__restrict__ p,
+                float *__restrict__ m, const float *__restrict__ g, const double *grad_sumsq)
 {
-    const float factor = clip_factor(grad_sumsq, s.clip);
+    const struct optimizer_step s = step_of(&a, rates, grad_sumsq, 1);
     const int64_t first = (int64_t)blockIdx.x * (THREADS * EACH) + threadIdx.x;
 #pragma unroll
     for (int k = 0; k < EACH; k++) {
         const int64_t i = first + k * THREADS;
         if (i < n) {
-            const float gradient = factor * g[i], mean = m[i], direction = s.beta1 * mean + s.rest1 * gradient;
+            const float gradient = s.factor * g[i], mean = m[i], direction = s.beta1 * mean + s.rest1 * gradient;
             const float sign = (float)((direction > 0) - (direction < 0));
             p[i] = s.shrink * p[i] - s.rate * sign;
             m[i] = s.beta2 * mean + s.rest2 * gradient;
@@ -99,12 +95,12 @@ static __global__ void __launch_bounds__(THREADS) lion_kernel(int64_t n, struct 
 }
 
 void cuda_lion(struct device *d, int64_t n, float *p, float *m, const float *g, const double *grad_sumsq,
-               const struct adam_args *a)
+               const struct adam_args *a, const struct step_rates *rates)
 {
     if (n == 0)
         return;
-    KERNEL_LAUNCH(lion_kernel, blocks_of(n, THREADS * EACH), THREADS, 0, cuda_of(d)->stream, n, step_of(a), p, m, g,
-                  grad_sumsq);
+    KERNEL_LAUNCH(lion_kernel, blocks_of(n, THREADS * EACH), THREADS, sizeof(struct optimizer_step),
+                  cuda_of(d)->stream, n, *a, rates, p, m, g, grad_sumsq);
     CUDA_LAUNCHED(d, "lion");
 }
 
@@ -131,9 +127,25 @@ void cuda_axpby(struct device *d, int64_t n, double a, const float *x, double b,
     CUDA_LAUNCHED(d, "axpby");
 }
 
-void cuda_ema(struct device *d, int64_t n, float *average, const float *p, double decay)
+static __global__ void __launch_bounds__(THREADS)
+    ema_kernel(int64_t n, float *__restrict__ average, const float *__restrict__ p, const struct step_rates *rates)
 {
-    cuda_axpby(d, n, 1 - decay, p, decay, average);
+    const float keep = (float)rates->ema_decay, take = (float)(1 - rates->ema_decay);
+    const int64_t first = (int64_t)blockIdx.x * (THREADS * EACH) + threadIdx.x;
+#pragma unroll
+    for (int k = 0; k < EACH; k++) {
+        const int64_t i = first + k * THREADS;
+        if (i < n)
+            average[i] = take * p[i] + keep * average[i];
+    }
+}
+
+void cuda_ema(struct device *d, int64_t n, float *average, const float *p, const struct step_rates *rates)
+{
+    if (n == 0)
+        return;
+    KERNEL_LAUNCH(ema_kernel, blocks_of(n, THREADS * EACH), THREADS, 0, cuda_of(d)->stream, n, average, p, rates);
+    CUDA_LAUNCHED(d, "ema");
 }
 
 /* part [blocks]: the sum of squares of SUM_BLOCK numbers each. */
@@ -185,14 +197,15 @@ void cuda_sum_squares(struct device *d, int64_t n, const float *x, double *resul
 
 /* A thread draws the four numbers of a counter; samples along y. packs: rows can be read 16 bytes at a time. */
 static __global__ void __launch_bounds__(THREADS)
-    add_normal_kernel(int n, int64_t per_sample, float sigma, uint64_t seed, int stream, uint32_t step,
-                      uint64_t first_sample, int packs, float *x)
+    add_normal_kernel(int n, int64_t per_sample, float sigma, int stream, const struct draw_key *at_step, int packs,
+                      float *x)
 {
+    const struct draw_key draw = *at_step;
     const int64_t quad = (int64_t)blockIdx.x * THREADS + threadIdx.x, left = per_sample - 4 * quad;
     for (int64_t i = blockIdx.y; left > 0 && i < n; i += gridDim.y) {
         float *at = x + i * per_sample + 4 * quad, normal[4], v[4];
-        const struct rng4 words =
-            rng_draw(seed, (enum rng_stream)stream, first_sample + (uint64_t)i, step, (uint32_t)quad);
+        const struct rng4 words = rng_draw(draw.seed, (enum rng_stream)stream, (uint64_t)(draw.first_sample + i),
+                                           draw.step, (uint32_t)quad);
         rng_normal2(words.v[0], words.v[1], normal);
         rng_normal2(words.v[2], words.v[3], normal + 2);
         if (packs) {
@@ -207,14 +220,14 @@ static __global__ void __launch_bounds__(THREADS)
     }
 }
 
-void cuda_add_normal(struct device *d, int n, int64_t per_sample, double sigma, uint64_t seed, int stream,
-                     uint32_t step, int64_t first_sample, float *x)
+void cuda_add_normal(struct device *d, int n, int64_t per_sample, double sigma, int stream,
+                     const struct draw_key *draw, float *x)
 {
     if (n == 0 || per_sample == 0)
         return;
     const dim3 grid(blocks_of(per_sample, 4 * THREADS), (unsigned)min(n, MOST_GRID_Y));
-    KERNEL_LAUNCH(add_normal_kernel, grid, THREADS, 0, cuda_of(d)->stream, n, per_sample, (float)sigma, seed, stream,
-                  step, (uint64_t)first_sample, packs_fit(per_sample, sizeof *x, x), x);
+    KERNEL_LAUNCH(add_normal_kernel, grid, THREADS, 0, cuda_of(d)->stream, n, per_sample, (float)sigma, stream, draw,
+                  packs_fit(per_sample, sizeof *x, x), x);
     CUDA_LAUNCHED(d, "add_normal");
 }
 

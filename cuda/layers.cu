@@ -13,7 +13,7 @@
 
 static __device__ __forceinline__ float sigmoid(float x)
 {
-    return 1.0f / (1.0f + __expf(-x));
+    return 1.0f / (1.0f + expf(-x));
 }
 
 template <int V> static __global__ void __launch_bounds__(THREADS) silu_kernel(int64_t n, const float *x, float *y)
@@ -325,10 +325,10 @@ void cuda_add(struct device *d, int64_t n, enum dtype type, const void *x, void 
 
 template <class T>
 static __global__ void __launch_bounds__(THREADS)
-    dropout_kernel(int n, int64_t per_sample, float p, float scale, int layer, const struct dropout_draw *at_step,
+    dropout_kernel(int n, int64_t per_sample, float p, float scale, int layer, const struct draw_key *at_step,
                    int packs, T *x)
 {
-    const struct dropout_draw draw = *at_step;
+    const struct draw_key draw = *at_step;
     const uint64_t first = (uint64_t)draw.first_sample + ((uint64_t)layer << 32);
     const int64_t quad = (int64_t)blockIdx.x * THREADS + threadIdx.x, left = per_sample - 4 * quad;
     for (int64_t i = blockIdx.y; left > 0 && i < n; i += gridDim.y) {
@@ -354,7 +354,7 @@ static __global__ void __launch_bounds__(THREADS)
 }
 
 void cuda_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, double p, int layer,
-                  const struct dropout_draw *draw, void *x)
+                  const struct draw_key *draw, void *x)
 {
     if (n == 0 || per_sample == 0)
         return;

@@ -76,16 +76,18 @@ static void cut_streaming(struct norm *k, int vector, int size)
     cut_pixels(k, min(MAX_PARTS, ceil_div(k->hw, pixels)));
 }
 
-/* More shared memory than 48 KiB has to be asked for. */
-template <class K> static void allow_shared(K kernel, size_t bytes)
+/* More shared memory than 48 KiB has to be allowed first. Always all that the GPU has: the limit is the kernel's, not
+ * the launch's, and a recorded launch fails if a smaller norm has lowered it since. */
+template <class K> static void allow_shared(K kernel, const struct cuda_state *gpu, size_t bytes)
 {
-    CUDA_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes));
+    CUDA_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  (int)(bytes > gpu->shared_bytes ? bytes : gpu->shared_bytes)));
 }
 
 template <class T, int V, int B> static void run_resident(struct device *d, const struct norm *k, size_t smem)
 {
     const dim3 grid((unsigned)((int64_t)k->n * k->slabs * k->parts));
-    allow_shared(resident_kernel<T, V, B>, smem);
+    allow_shared(resident_kernel<T, V, B>, cuda_of(d), smem);
     /* the first-level cache has nothing to do here: all of it as shared memory, for two blocks a multiprocessor */
     CUDA_TRY(cudaFuncSetAttribute(resident_kernel<T, V, B>, cudaFuncAttributePreferredSharedMemoryCarveout, 100));
     if (k->parts > 1)
@@ -100,7 +102,7 @@ template <class T, int V, int B> static void run_streaming(struct device *d, con
 {
     const unsigned slabs = (unsigned)(k->n * k->slabs), parts = slabs * (unsigned)k->parts;
     const size_t smem = (size_t)small_floats(k->slab, V, sums_of(B)) * sizeof(float);
-    allow_shared(sum_kernel<T, V, B>, smem);
+    allow_shared(sum_kernel<T, V, B>, cuda_of(d), smem);
     KERNEL_LAUNCH((sum_kernel<T, V, B>), dim3(parts), dim3(THREADS), smem, cuda_of(d)->stream, *k);
     CUDA_LAUNCHED(d, "norm sums");
     KERNEL_LAUNCH((coefficient_kernel<T, B>), dim3(slabs), dim3(THREADS), 0, cuda_of(d)->stream, *k);

@@ -54,17 +54,20 @@ static __device__ struct place place_of(const struct norm &k, unsigned block)
     return at;
 }
 
-static __device__ __forceinline__ float sigmoid(float a)
+/* With bf16 the GPU's quick exponential and division, good to 2^-20 while |a| < 10; with fp32 the library's. */
+template <class T> static __device__ __forceinline__ float sigmoid(float a)
 {
+    if (sizeof(T) == sizeof(float))
+        return 1.0f / (1.0f + expf(-a));
     return __fdividef(1.0f, 1.0f + __expf(-a));
 }
 
 /* dL/da: dy, through SiLU if there is one */
-static __device__ __forceinline__ float affine_gradient(int silu, float a, float dy)
+template <class T> static __device__ __forceinline__ float affine_gradient(int silu, float a, float dy)
 {
     if (!silu)
         return dy;
-    float s = sigmoid(a);
+    float s = sigmoid<T>(a);
     return dy * s * (1.0f + a * (1.0f - s));
 }
 
@@ -142,7 +145,7 @@ static __device__ __forceinline__ void sum_part(const struct norm &k, const stru
                     float d = load(&x[b].v[i]) - mean[i];
                     sum[SUM_D][i] += d;
                     if (B) {
-                        float da = affine_gradient(k.silu, scale[i] * d + offset[i], load(&dy[b].v[i]));
+                        float da = affine_gradient<T>(k.silu, scale[i] * d + offset[i], load(&dy[b].v[i]));
                         sum[SUM_DA][i] += da;
                         sum[SUMS - 1][i] += da * d;
                     } else {
@@ -304,11 +307,11 @@ static __device__ __forceinline__ void map_part(const struct norm &k, const stru
                     float d = load(&x[b].v[i]) - coefficient[MEAN][i];
                     float a = coefficient[SCALE][i] * d + coefficient[OFFSET][i];
                     if (B) {
-                        float da = affine_gradient(k.silu, a, load(&dy[b].v[i]));
+                        float da = affine_gradient<T>(k.silu, a, load(&dy[b].v[i]));
                         float dx = coefficient[SCALE][i] * da - coefficient[LEVEL][i] - coefficient[TILT][i] * d;
                         store(&y.v[i], k.accumulate ? dx + load(&old[b].v[i]) : dx);
                     } else {
-                        store(&y.v[i], k.silu ? a * sigmoid(a) : a);
+                        store(&y.v[i], k.silu ? a * sigmoid<T>(a) : a);
                     }
                 }
                 ys[(p + b * t.rows) * y_pitch + column] = y;

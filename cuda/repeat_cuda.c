@@ -4,8 +4,10 @@
  *
  * The first time the work is issued as it is: convolutions choose their plans, workspaces grow, kernels are loaded, none
  * of which a graph may do. The second time it is recorded (stream capture). A graph knows the address of the workspace,
- * so when that has moved it is recorded again. What changes from step to step is read from device memory; the few
- * launches whose numbers change (optimizer, noise) are left outside, which is simpler than graphs that are edited. */
+ * so when that has moved it is recorded again. What changes from step to step is read from device memory, so that whole
+ * steps can be kept: training is a graph a micro-batch and one for the update (tasks/train.c), sampling is a graph a
+ * step of the walk (process/sampler.c). The parts of a step are repeats of their own (nn/graph_run.c) for callers that
+ * issue something in between; within a larger one they have no graphs. */
 #include "base/die.h"
 #include "base/mem.h"
 #include "cuda_ops.h"
@@ -27,11 +29,15 @@ static void discard(struct device *d, struct repeat *r)
 int cuda_repeat_begin(struct device *d, struct repeat **r)
 {
     struct cuda_state *cuda = cuda_of(d);
-    REQUIRE(!cuda->recording);
     if (!cuda->graphs)
         return 1;
+    if (cuda->repeats > 0) {
+        cuda->repeats++;
+        return 1;
+    }
     if (!*r) {
         *r = mem_zalloc(sizeof **r);
+        cuda->repeats = 1;
         return 1;
     }
     if ((*r)->graph && (*r)->scratch == cuda->scratch) {
@@ -40,6 +46,7 @@ int cuda_repeat_begin(struct device *d, struct repeat **r)
     }
     discard(d, *r);
     (*r)->scratch = cuda->scratch;
+    cuda->repeats = 1;
     cuda->recording = *r;
     /* thread-local: the thread that watches NCCL (mpi/comm_nccl.c) goes on asking for its events */
     CUDA_TRY(cudaStreamBeginCapture(cuda->stream, cudaStreamCaptureModeThreadLocal));
@@ -50,7 +57,10 @@ void cuda_repeat_end(struct device *d, struct repeat *r)
 {
     struct cuda_state *cuda = cuda_of(d);
     cudaGraph_t graph;
-    if (!cuda->recording)
+    if (!cuda->graphs)
+        return;
+    REQUIRE(cuda->repeats > 0);
+    if (--cuda->repeats > 0 || !cuda->recording)
         return;
     REQUIRE(cuda->recording == r);
     cuda->recording = NULL;

@@ -9,11 +9,12 @@
 #     --dry-run      print the commands only
 #     --table        only the table, from the points there are
 # strong: the deck as it is, on every number of ranks. weak: train.batch, dataset.limit and sample.count are those of the deck on
-# one rank, and grow with the ranks. Point N is FOLDER/ranks-N; a complete one is kept. Evaluation is left out.
+# one rank (all three are needed), and grow with the ranks. Point N is FOLDER/ranks-N; a complete one is kept. Evaluation is
+# left out.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 usage() {
-    sed -n '4,13s/^# //p' "$0" >&2
+    sed -n '4,14s/^# //p' "$0" >&2
     exit 2
 }
 
@@ -36,35 +37,35 @@ while [ $# -gt 0 ]; do
     shift
 done
 [ -n "$deck" ] && [[ $ranks =~ ^[1-9][0-9]*(,[1-9][0-9]*)*$ || $table -eq 1 ]] || usage
+unset "${!SLURM_ARRAY@}" SLURM_CPUS_PER_TASK # inside a job: jobs would inherit them from here
 export PECLET_JOBS=$here PECLET_MACHINE=${PECLET_MACHINE:-} PECLET_REQUEUES=0
 # shellcheck source=jobs/common.sh
 source "$here/common.sh"
 set -e
+[ ! -x "$(command -v "$peclet")" ] || { PECLET=$(command -v "$peclet") && export PECLET; } # a job may have another path
 folder=${folder:-runs/scaling-$(basename "$deck" .nml)-$kind}
 
 tasks_per_node=1 gpus_per_node='' cpus_per_task='' sbatch_options=()
 # shellcheck source=/dev/null
 [ -z "$PECLET_MACHINE" ] || source "$machine/settings"
+exported=$(export_option "${sbatch_options[@]}")
+[ -z "$exported" ] || sbatch_options+=("$exported")
 resolved=$("$peclet" deck "$deck" "${overrides[@]}" </dev/null) || exit 2
 
-grown() { # GROUP KEY RANKS: group.key=value, grown for weak scaling; nothing where it is 0 (all)
-    local value
-    value=$(sed -n "/^&$1$/,/^\/$/s/^  $2 = //p" <<<"$resolved")
-    [ "$value" = 0 ] || echo "$1.$2=$((value * $3))"
+value() { # GROUP.KEY
+    sed -n "/^&${1%.*}$/,/^\/$/s/^  ${1#*.} = //p" <<<"$resolved"
 }
 
 point() { # RANKS: the point's arguments in `words`
-    local given=" ${overrides[*]} " key word
+    local given=" ${overrides[*]} " word
     words=()
     for word in "${overrides[@]}"; do
         [ "$kind" = weak ] && [[ $word == train.batch=* || $word == dataset.limit=* || $word == sample.count=* ]] && continue
         words+=("$word")
     done
     if [ "$kind" = weak ]; then
-        for key in 'train batch' 'dataset limit' 'sample count'; do
-            # shellcheck disable=SC2086 # two words
-            word=$(grown $key "$1")
-            [ -z "$word" ] || words+=("$word")
+        for word in train.batch dataset.limit sample.count; do
+            words+=("$word=$(($(value "$word") * $1))")
         done
     fi
     [[ $given == *" run.stages="* ]] || words+=("run.stages=import,precompute,train,sample")
@@ -78,6 +79,10 @@ make_table() {
 if [ "$table" -eq 1 ]; then
     make_table
     exit
+fi
+if [ "$kind" = weak ] && [ "$(value dataset.limit)" = 0 ]; then
+    echo "weak scaling: dataset.limit = 0 is all images on any number of ranks; give it the images of one rank" >&2
+    exit 2
 fi
 submitted=''
 for n in ${ranks//,/ }; do

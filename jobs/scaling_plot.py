@@ -6,24 +6,27 @@ COLOURS = {"precompute": "#1b6ca8", "train": "#c0392b", "sample": "#2e8b57"}
 WIDE, HIGH, EDGE = 330, 230, 50
 
 
-def panel(left, top, title, series, log_y):
-    """series: (colour, dash, [(ranks, value)])"""
+def panel(left, top, title, series, log_y, scale_x=math.log2):
+    """series: (colour, dash, [(x, value)])"""
     xs = [x for _, _, line in series for x, _ in line]
     ys = [y for _, _, line in series for _, y in line if y > 0 or not log_y]
     low, high = (min(ys), max(ys)) if log_y else (0, max(ys + [1e-9]))
     if log_y:
         low, high = math.log10(low) - 0.05, math.log10(high) + 0.05
-    first, last = math.log2(min(xs)), math.log2(max(xs))
+    first, last = scale_x(min(xs)), scale_x(max(xs))
 
     def place(x, y):
-        across = (math.log2(x) - first) / (last - first) if last > first else 0.5
+        across = (scale_x(x) - first) / (last - first) if last > first else 0.5
         y = math.log10(max(y, 1e-12)) if log_y else y
         return left + EDGE + across * (WIDE - EDGE - 15), top + HIGH - 35 - (y - low) / (high - low or 1) * (HIGH - 65)
 
     out = [f'<text x="{left + WIDE / 2}" y="{top + 16}" text-anchor="middle" font-weight="bold">{title}</text>']
+    before = -math.inf
     for x in sorted(set(xs)):
         px, py = place(x, 10**low if log_y else low)
-        out.append(f'<text x="{px:.1f}" y="{py + 16:.1f}" text-anchor="middle">{x}</text>')
+        if px - before > 20:  # room for a label
+            out.append(f'<text x="{px:.1f}" y="{py + 16:.1f}" text-anchor="middle">{x:g}</text>')
+            before = px
     for i in range(5):
         value = low + (high - low) * i / 4
         value = 10**value if log_y else value

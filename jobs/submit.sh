@@ -35,11 +35,13 @@ while [ $# -gt 0 ]; do
     shift
 done
 [ -n "$deck" ] || usage
+unset "${!SLURM_ARRAY@}" SLURM_CPUS_PER_TASK # inside a job: jobs would inherit them from here
 export PECLET_JOBS=$here PECLET_MACHINE=${PECLET_MACHINE:-}
 # shellcheck source=jobs/common.sh
 source "$here/common.sh"
 set -e
 [ -x "$(command -v "$peclet")" ] || { echo "$peclet is not there: build first, or set PECLET" >&2; exit 2; }
+PECLET=$(command -v "$peclet") && export PECLET # a job may have another path
 
 # Of the machine. NAME_STAGE counts before NAME.
 # shellcheck disable=SC2034 # read by name in setting()
@@ -70,6 +72,10 @@ seconds() { # Slurm's M, M:S, H:M:S, D-H, D-H:M, D-H:M:S
     echo $((86400 * days + 3600 * 10#${part[0]} + 60 * 10#${part[1]} + 10#${part[2]}))
 }
 
+common=("${sbatch_options[@]}" "${extra[@]}") # options of every job
+exported=$(export_option "${common[@]}")
+[ -z "$exported" ] || common+=("$exported")
+
 options() { # STAGE: to array `opts`
     local limit lead gpus cpus
     limit=$(setting time "$1") gpus=$(setting gpus_per_node "$1") cpus=$(setting cpus_per_task "$1")
@@ -79,7 +85,7 @@ options() { # STAGE: to array `opts`
         --signal="B:USR1@$lead" --output="$logs/%x-%j.log")
     [ -z "$gpus" ] || opts+=(--gpus-per-node="$gpus")
     [ -z "$cpus" ] || opts+=(--cpus-per-task="$cpus")
-    opts+=("${sbatch_options[@]}" "${extra[@]}")
+    opts+=("${common[@]}")
 }
 
 # submit NAME DEPENDENCY SBATCH-ARGUMENTS...: its job number in `id`
@@ -120,19 +126,25 @@ if [ -n "$list" ]; then
     array=(--array="1-${#sweep_names[@]}${array_limit:+%$array_limit}" --output="$logs/%x-%A-%a.log")
     try "${opts[@]}" "$here/sweep.sbatch"
     submit sweep '' "${opts[@]}" "${array[@]}" "$here/sweep.sbatch" "$deck" "$list" "$out" "${overrides[@]}"
-    submit table "afterany:$id" --nodes=1 --ntasks=1 --time=10 --output="$logs/%x-%j.log" "${sbatch_options[@]}" "${extra[@]}" \
+    submit table "afterany:$id" --nodes=1 --ntasks=1 --time=10 --output="$logs/%x-%j.log" "${common[@]}" \
         "$here/sweep.sbatch" "$deck" "$list" "$out" "${overrides[@]}"
     exit 0
 fi
 
-stages=run
-[ "$one" -eq 1 ] || stages=$(sed -n "s/^  stages = //p" <<<"$resolved" | tr -d "',")
-for stage in $stages; do
+stages=(run)
+if [ "$one" -eq 0 ]; then # each needs the one before it, in whatever order the deck names them
+    wanted=" $(sed -n "s/^  stages = //p" <<<"$resolved" | tr -d "',") "
+    stages=()
+    for stage in import precompute train sample evaluate; do
+        [[ $wanted != *" $stage "* ]] || stages+=("$stage")
+    done
+fi
+for stage in "${stages[@]}"; do
     options "$stage"
     try "${opts[@]}" "$here/$stage.sbatch"
 done
 after=''
-for stage in $stages; do
+for stage in "${stages[@]}"; do
     options "$stage"
     submit "$stage" "$after" "${opts[@]}" "$here/$stage.sbatch" "$deck" "${overrides[@]}"
     after=afterok:$id

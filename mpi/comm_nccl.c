@@ -428,6 +428,8 @@ struct comm *comm_nccl_create(struct comm *below, struct device *d,
     }
     nccl_open(s);
     ncclGetVersion(&version);
+    snprintf(c->library, sizeof c->library, "%.64s, NCCL %d.%d.%d", below->library, version / 10000,
+             version / 100 % 100, version % 100);
     log_info("sums over ranks through NCCL %d.%d.%d, %s, buckets of %.0f MiB", version / 10000,
              version / 100 % 100, version % 100, s->settings.type == DTYPE_BF16 ? "bf16" : "fp32",
              (double)s->settings.bucket_bytes / (1 << 20));

@@ -4,8 +4,10 @@ include(GNUInstallDirs)
 set(share ${CMAKE_INSTALL_DATADIR}/peclet)
 install(DIRECTORY inputs jobs DESTINATION ${share} USE_SOURCE_PERMISSIONS PATTERN __pycache__ EXCLUDE)
 install(PROGRAMS tools/sweep.sh DESTINATION ${share}/tools)
-install(FILES tools/sweep_list.sh tools/sweep_table.py tools/mpi_env.sh tools/convert_weights.py tools/pth_io.py tools/safetensors_io.py
-    tools/load_export.py DESTINATION ${share}/tools)
+install(PROGRAMS tools/convert_weights.py tools/import_ihd.py tools/load_export.py DESTINATION ${share}/tools)
+install(FILES tools/sweep_list.sh tools/sweep_table.py tools/mpi_env.sh tools/pth_io.py tools/safetensors_io.py
+    DESTINATION ${share}/tools)
+install(FILES tools/golden/unet_golden.py DESTINATION ${share}/tools/golden) # the network of load_export.py
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
 file(GLOB manuals docs/*.1)

@@ -12,13 +12,14 @@
 #include "base/timer.h"
 #include "base/version.h"
 #include "comm_nccl.h"
-#include "tasks/tasks.h"
+#include "tasks/lock.h"
+#include "tasks/state.h"
 #include "tasks/watchdog.h"
 
 static const struct command {
     const char *name;
     int (*task)(struct job *job); /* NULL: needs no deck */
-    int light; /* leaves no record of itself in the folder, and a signal ends it */
+    int light; /* needs one rank, leaves no record of itself in the folder, and a signal ends it */
     const char *help;
 } commands[] = {
     {"run", task_run, 0, "all stages that the deck switches on, skipping what is complete"},
@@ -155,32 +156,40 @@ static int join_gpus(struct job *job)
     return 0;
 }
 
-static int run_task(struct job *job, const struct command *command)
+static const char *reason_of(int result)
+{
+    return result == TASK_DONE ? "done" : result == TASK_STOPPED ? stop_reason() : "failed";
+}
+
+/* A command that writes into the run's folder, from the device to the record of what ran. */
+static int run_stage(struct job *job, const struct command *command)
 {
     double began = timer_now_s();
-    if (command->task == task_deck) /* also where the deck's device is not */
-        return task_deck(job);
-    if (open_device(job))
-        return TASK_FAILED;
-    if (command->light)
-        return command->task(job);
-    if (join_gpus(job))
-        return TASK_FAILED;
-    int failed = job->comm->rank == 0 && text_make_folders(job->settings.run.out);
-    if (comm_agree(job->comm, failed) || job_write_provenance(job, command->name))
+    if (open_device(job) || join_gpus(job) || job_write_provenance(job, command->name))
         return TASK_FAILED;
     log_info("peclet %s: %s, %d rank(s), %s", command->name, job->settings.run.name,
              job->comm->size, job->device->description);
-    watchdog_start(job, command->name);
+    watchdog_start(job);
     int result = command->task(job);
     watchdog_stop();
     job_report(job, command->name, timer_now_s() - began);
     if (result == TASK_DONE && command->task == task_run)
         result = task_report(job);
-    const char *reason = result == TASK_DONE      ? "done"
-                         : result == TASK_STOPPED ? stop_reason()
-                                                  : "failed";
-    if (job_write_state(job, command->name, reason, result) && result == TASK_DONE)
+    return result;
+}
+
+static int run_task(struct job *job, const struct command *command)
+{
+    if (command->task == task_deck) /* also where the deck's device is not */
+        return task_deck(job);
+    if (command->light)
+        return open_device(job) ? TASK_FAILED : command->task(job);
+    int failed = job->comm->rank == 0 && text_make_folders(job->settings.run.out);
+    if (comm_agree(job->comm, failed) || lock_take(job))
+        return TASK_FAILED;
+    state_begin(job, command->name);
+    int result = run_stage(job, command);
+    if (state_end(job, reason_of(result), result) && result == TASK_DONE)
         result = TASK_FAILED;
     return comm_agree(job->comm, result);
 }
@@ -207,9 +216,13 @@ static int run_deck(const struct command *command, struct job *job)
 int main(int argc, char **argv)
 {
     const struct command *command = find_command(argc > 1 ? argv[1] : NULL);
-    if (command && !command->light) /* the others end at once, as usual */
+    int light = !command || command->light;
+    /* plan counts the memory of MPI too */
+    int alone = light && (!command || command->task != task_plan);
+    if (!light) /* the others end at once, as usual */
         stop_install();
-    world = comm_world_create(&argc, &argv);
+    world =
+        alone && comm_launched_ranks() <= 1 ? comm_self_create() : comm_world_create(&argc, &argv);
     if (!world)
         return TASK_FAILED;
     die_init(world->rank, abort_world);

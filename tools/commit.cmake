@@ -5,6 +5,7 @@ execute_process(COMMAND git -C ${SOURCE} describe --always --dirty --abbrev=12 -
 if(failed)
     set(commit unknown)
 endif()
+string(REGEX REPLACE "([\\\"])" "\\\\\\1" BUILD "${BUILD}") # flags may hold quotes
 set(text "#define PECLET_COMMIT \"${commit}\"\n#define PECLET_VERSION \"${VERSION}\"\n#define PECLET_BUILD \"${BUILD}\"\n")
 if(EXISTS ${OUT})
     file(READ ${OUT} old)

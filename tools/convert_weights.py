@@ -47,6 +47,9 @@ def convert(path):
 
 
 def main():
+    if sys.argv[1:] == ["--help"]:
+        print(__doc__)
+        return
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     tensors, metadata = {}, {"format": "pt"}

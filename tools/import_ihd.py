@@ -16,6 +16,9 @@ PARTS = ("time_embed.", "input_blocks.", "middle_block.", "output_blocks.", "out
 
 
 def main():
+    if sys.argv[1:] == ["--help"]:
+        print(__doc__)
+        return
     if len(sys.argv) not in (3, 4) or sys.argv[3:] not in ([], ["--raw"]):
         sys.exit(__doc__)
     state = pth_io.load(sys.argv[1])

@@ -31,6 +31,9 @@ def load(path):
 
 
 def main():
+    if sys.argv[1:] == ["--help"]:
+        print(__doc__)
+        return
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     net = load(f"{sys.argv[1]}/network.safetensors")

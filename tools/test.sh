@@ -7,6 +7,9 @@ cd "$(dirname "$0")/.."
 
 tools/bootstrap.sh tests
 source tools/mpi_env.sh
-cmake --preset cpu -DPECLET_WERROR="${PECLET_WERROR:-OFF}"
+cmake --preset cpu -DPECLET_WERROR="${PECLET_WERROR:-OFF}" -DPECLET_CUDA="${PECLET_CUDA:-AUTO}"
 cmake --build --preset cpu
-ctest --test-dir build -j "$(nproc)" --output-on-failure "$@"
+code=0
+ctest --test-dir build -j "$(nproc)" --output-on-failure "$@" || code=$?
+grep -h '^skipped: ' build/Testing/Temporary/LastTest.log | sort -u || true # also what tests that passed left out
+exit "$code"

@@ -14,3 +14,7 @@ _Noreturn void die_at(const char *file, int line, const char *format, ...)
 
 /* Tells die who it speaks for; abort_job(code) must not return (NULL: exit). Call once, after the communicator is up. */
 void die_init(int rank, void (*abort_job)(int code));
+
+/* What else to do with the message (host, rank, file:line, what is wrong), such as keeping it in a file, before the job is
+ * ended: called once, by whichever thread dies first. NULL: nothing. */
+void die_tell(void (*tell)(const char *message));

@@ -10,6 +10,7 @@
 
 static int log_rank, log_size = 1, log_quiet;
 static int line_open; /* a progress line without newline stands on the terminal */
+static char last_error[1024];
 
 void log_init(int rank, int size, int quiet)
 {
@@ -54,8 +55,16 @@ void log_error(const char *format, ...)
         snprintf(prefix, sizeof prefix, "error (rank %d): ", log_rank);
     va_list args;
     va_start(args, format);
+    vsnprintf(last_error, sizeof last_error, format, args);
+    va_end(args);
+    va_start(args, format);
     put(prefix, format, args);
     va_end(args);
+}
+
+const char *log_last_error(void)
+{
+    return last_error;
 }
 
 static struct {

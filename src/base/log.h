@@ -11,6 +11,9 @@ void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));  /
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* rank 0 */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2))); /* every rank; "error: " and, with size > 1, the rank */
 
+/* The last error of this rank, as it was said; "" if there was none. For the record of a run. */
+const char *log_last_error(void);
+
 /* One progress line of rank 0: rewritten in place on a terminal, one line every 30 s in a batch log.
  * `what` and `unit` are borrowed until progress_end. */
 struct progress {

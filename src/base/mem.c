@@ -2,11 +2,26 @@
  * A block is preceded by 64 bytes that hold its size, so that free can count. */
 #include "base/mem.h"
 
+#include <math.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/die.h"
+
+/* The address sanitizer is to see what lies around a block, too. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, n)   ((void)(p), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#endif
 
 enum { HEAD = 64 };
 static atomic_size_t live, peak;
@@ -20,6 +35,8 @@ void *mem_alloc(size_t bytes)
             "would need less",
             (double)bytes * 1e-6, (double)atomic_load(&live) * 1e-6);
     memcpy(p, &bytes, sizeof bytes);
+    ASAN_POISON_MEMORY_REGION(p, HEAD);
+    ASAN_POISON_MEMORY_REGION(p + HEAD + bytes, total - HEAD - bytes);
     size_t now = atomic_fetch_add(&live, bytes) + bytes, top = atomic_load(&peak);
     while (now > top && !atomic_compare_exchange_weak(&peak, &top, now))
         ;
@@ -37,12 +54,25 @@ char *mem_strdup(const char *text)
     return memcpy(mem_alloc(n), text, n);
 }
 
+double mem_room(void)
+{
+    char line[128];
+    double kib = INFINITY;
+    FILE *f = fopen("/proc/meminfo", "r");
+    while (f && fgets(line, sizeof line, f) && sscanf(line, "MemAvailable: %lf", &kib) != 1)
+        ;
+    if (f)
+        fclose(f);
+    return kib * 1024;
+}
+
 void mem_free(void *p)
 {
     if (!p)
         return;
     char *block = (char *)p - HEAD;
     size_t bytes;
+    ASAN_UNPOISON_MEMORY_REGION(block, HEAD);
     memcpy(&bytes, block, sizeof bytes);
     atomic_fetch_sub(&live, bytes);
     free(block);

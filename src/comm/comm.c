@@ -36,6 +36,13 @@ static long launched_ranks(const char **launcher, long *rank)
     return 0;
 }
 
+long comm_launched_ranks(void)
+{
+    const char *launcher;
+    long rank;
+    return launched_ranks(&launcher, &rank);
+}
+
 struct comm *comm_world_create(int *argc, char ***argv)
 {
 #ifdef PECLET_HAVE_MPI

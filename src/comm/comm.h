@@ -26,7 +26,7 @@ struct comm {
     int rank, size;             /* of the job */
     int local_rank, local_size; /* among the ranks of this node */
     char host[64];
-    char library[96]; /* name and version of the MPI library, "" without */
+    char library[96]; /* name and version of the MPI library (and NCCL), "" without */
     void *state; /* owned by the implementation */
 };
 
@@ -34,6 +34,9 @@ struct comm *comm_self_create(void);
 /* MPI_Init_thread and MPI_COMM_WORLD; in builds without MPI comm_self_create. Prints a message and returns NULL if a
  * launcher says there are N ranks and MPI (or a build without it) sees one. Tells die how to end the whole job. */
 struct comm *comm_world_create(int *argc, char ***argv);
+/* How many ranks the launcher says it started, 0 if none is in sight. What one rank can do alone needs no MPI then, whose
+ * start many login nodes refuse. */
+long comm_launched_ranks(void);
 struct comm *comm_mpi_create(int *argc, char ***argv); /* mpi/comm_mpi.c, for comm_world_create */
 
 /* Largest |status| over ranks: every rank learns whether any failed, before the next collective. */

@@ -65,20 +65,20 @@ void cpu_concat_backward(struct device *d, int64_t rows, int ca, int cb, enum dt
                          int accumulate_a, void *db, int accumulate_b);
 void cpu_add(struct device *d, int64_t n, enum dtype type, const void *x, void *y);
 void cpu_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, double p, int layer,
-                 const struct dropout_draw *draw, void *x);
+                 const struct draw_key *draw, void *x);
 void cpu_squared_error(struct device *d, int n, int64_t per_sample, const float *pred, const float *target,
                        double scale, float *loss, float *dpred);
 
 /* cpu_flat.c */
 void cpu_adam(struct device *d, int64_t n, float *p, float *m, float *v, const float *g, const double *grad_sumsq,
-              const struct adam_args *a);
+              const struct adam_args *a, const struct step_rates *rates);
 void cpu_lion(struct device *d, int64_t n, float *p, float *m, const float *g, const double *grad_sumsq,
-              const struct adam_args *a);
-void cpu_ema(struct device *d, int64_t n, float *average, const float *p, double decay);
+              const struct adam_args *a, const struct step_rates *rates);
+void cpu_ema(struct device *d, int64_t n, float *average, const float *p, const struct step_rates *rates);
 void cpu_sum_squares(struct device *d, int64_t n, const float *x, double *result);
 void cpu_axpby(struct device *d, int64_t n, double a, const float *x, double b, float *y);
-void cpu_add_normal(struct device *d, int n, int64_t per_sample, double sigma, uint64_t seed, int stream,
-                    uint32_t step, int64_t first_sample, float *x);
+void cpu_add_normal(struct device *d, int n, int64_t per_sample, double sigma, int stream,
+                    const struct draw_key *draw, float *x);
 void cpu_cast(struct device *d, int64_t n, enum dtype from, const void *x, enum dtype to, void *y);
 
 /* cpu_pool.c */

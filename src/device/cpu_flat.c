@@ -22,7 +22,8 @@ static double clip_factor(const double *grad_sumsq, double clip)
     return clip > 0 ? fmin(1, clip / (sqrt(*grad_sumsq) + 1e-6)) : 1;
 }
 
-static struct optimizer_step step_of(const struct adam_args *a, const double *grad_sumsq)
+static struct optimizer_step step_of(const struct adam_args *a, const struct step_rates *rates,
+                                     const double *grad_sumsq)
 {
     return (struct optimizer_step){
         .gradient_factor = (float)clip_factor(grad_sumsq, a->clip),
@@ -30,20 +31,19 @@ static struct optimizer_step step_of(const struct adam_args *a, const double *gr
         .rest1 = (float)(1 - a->beta1),
         .beta2 = (float)a->beta2,
         .rest2 = (float)(1 - a->beta2),
-        .shrink = (float)(1 - a->lr * a->weight_decay),
-        .rate = (float)a->lr,
+        .shrink = (float)(1 - rates->learning_rate * a->weight_decay),
+        .rate = (float)rates->learning_rate,
     };
 }
 
 void cpu_adam(struct device *d, int64_t n, float *p, float *m, float *v, const float *g,
-              const double *grad_sumsq, const struct adam_args *a)
+              const double *grad_sumsq, const struct adam_args *a, const struct step_rates *rates)
 {
     const struct simd_flat *simd = cpu_of(d)->flat;
-    struct optimizer_step s = step_of(a, grad_sumsq);
-    double correct_m = 1 - pow(a->beta1, (double)a->step);
-    double correct_v = sqrt(1 - pow(a->beta2, (double)a->step));
-    s.rate = (float)(a->lr * correct_v / correct_m);
-    s.epsilon = (float)(a->epsilon * correct_v);
+    struct optimizer_step s = step_of(a, rates, grad_sumsq);
+    double root2 = sqrt(rates->correct2);
+    s.rate = (float)(rates->learning_rate * root2 / rates->correct1);
+    s.epsilon = (float)(a->epsilon * root2);
     if (!a->decoupled) {
         s.l2 = (float)a->weight_decay;
         s.shrink = 1;
@@ -55,10 +55,10 @@ void cpu_adam(struct device *d, int64_t n, float *p, float *m, float *v, const f
 }
 
 void cpu_lion(struct device *d, int64_t n, float *p, float *m, const float *g,
-              const double *grad_sumsq, const struct adam_args *a)
+              const double *grad_sumsq, const struct adam_args *a, const struct step_rates *rates)
 {
     const struct simd_flat *simd = cpu_of(d)->flat;
-    struct optimizer_step s = step_of(a, grad_sumsq);
+    struct optimizer_step s = step_of(a, rates, grad_sumsq);
 #pragma omp parallel for num_threads(d->threads) schedule(static)
     for (int64_t b = 0; b < blocks_of(n); b++)
         simd->lion(block_length(n, b), &s, p + b * BLOCK, m + b * BLOCK, g + b * BLOCK);
@@ -73,9 +73,10 @@ void cpu_axpby(struct device *d, int64_t n, double a, const float *x, double b, 
                     y + block * BLOCK);
 }
 
-void cpu_ema(struct device *d, int64_t n, float *average, const float *p, double decay)
+void cpu_ema(struct device *d, int64_t n, float *average, const float *p,
+             const struct step_rates *rates)
 {
-    cpu_axpby(d, n, 1 - decay, p, decay, average);
+    cpu_axpby(d, n, 1 - rates->ema_decay, p, rates->ema_decay, average);
 }
 
 /* Parts by n alone, summed in order: the same value for any number of threads. */
@@ -97,16 +98,16 @@ void cpu_sum_squares(struct device *d, int64_t n, const float *x, double *result
     *result = total;
 }
 
-void cpu_add_normal(struct device *d, int n, int64_t per_sample, double sigma, uint64_t seed,
-                    int stream, uint32_t step, int64_t first_sample, float *x)
+void cpu_add_normal(struct device *d, int n, int64_t per_sample, double sigma, int stream,
+                    const struct draw_key *draw, float *x)
 {
     const struct simd_flat *simd = cpu_of(d)->flat;
     int64_t blocks = blocks_of(per_sample);
 #pragma omp parallel for collapse(2) num_threads(d->threads) schedule(static)
     for (int i = 0; i < n; i++)
         for (int64_t b = 0; b < blocks; b++)
-            simd->add_normal(block_length(per_sample, b), (float)sigma, seed, stream,
-                             (uint64_t)(first_sample + i), step, b * BLOCK,
+            simd->add_normal(block_length(per_sample, b), (float)sigma, draw->seed, stream,
+                             (uint64_t)(draw->first_sample + i), draw->step, b * BLOCK,
                              x + i * per_sample + b * BLOCK);
 }
 

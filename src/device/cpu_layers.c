@@ -142,7 +142,7 @@ void cpu_add(struct device *d, int64_t n, enum dtype type, const void *x, void *
 }
 
 void cpu_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, double p, int layer,
-                 const struct dropout_draw *draw, void *x)
+                 const struct draw_key *draw, void *x)
 {
     const struct simd_nn *simd = cpu_of(d)->nn;
     int64_t blocks = blocks_of(per_sample, BLOCK);

@@ -70,24 +70,31 @@ struct attention_shape {
     enum dtype type;
 };
 struct adam_args {
-    double lr, beta1, beta2, epsilon, weight_decay;
-    int decoupled;     /* 0: Adam with L2 (g += wd*p), 1: AdamW */
-    int64_t step;      /* 1, 2, ... for the bias correction */
-    double clip;       /* gradient norm limit, 0 = none; the factor is min(1, clip/(norm + 1e-6)) */
+    double beta1, beta2, epsilon, weight_decay;
+    int decoupled; /* 0: Adam with L2 (g += wd*p), 1: AdamW */
+    double clip;   /* gradient norm limit, 0 = none; the factor is min(1, clip/(norm + 1e-6)) */
 };
 
-struct dropout_draw { /* which numbers decide; in device memory, for it changes from step to step */
+/* What changes from step to step is read from device memory, so that a step can be repeated (repeat_begin). */
+struct draw_key { /* which random numbers */
     uint64_t seed;
     int64_t first_sample;
     uint32_t step;
+};
+struct step_rates { /* of the optimizer's step t = 1, 2, ... */
+    double learning_rate;
+    double correct1, correct2; /* Adam's bias corrections, 1 - beta1^t and 1 - beta2^t */
+    double ema_decay;
 };
 
 struct device_ops {
     /* memory */
     void *(*alloc)(struct device *d, size_t bytes); /* 64-byte aligned, contents undefined; bytes 0 gives NULL */
     void (*free)(struct device *d, void *p);
+    double (*room)(struct device *d); /* bytes that are free, for all who use the GPU or the node; INFINITY: not known */
     void (*upload)(struct device *d, void *dst, const void *host, size_t bytes); /* host may change on return */
     void (*download)(struct device *d, void *host, const void *src, size_t bytes);
+    void (*download_start)(struct device *d, void *host, const void *src, size_t bytes); /* there after sync; of host_alloc */
     void (*copy)(struct device *d, void *dst, const void *src, size_t bytes);
     void (*zero)(struct device *d, void *dst, size_t bytes);
     void (*sync)(struct device *d);
@@ -100,7 +107,8 @@ struct device_ops {
      *         operations, but none that allocates, frees, uploads, downloads or waits
      *         d->ops->repeat_end(d, r);
      *     }
-     * Not one within another. On ref and cpu begin returns 1 and the rest does nothing. */
+     * One within another is part of the outer one: it is issued and kept with that, and its own r stays as it was. On
+     * ref and cpu begin returns 1 and the rest does nothing. */
     int (*repeat_begin)(struct device *d, struct repeat **r);
     void (*repeat_end)(struct device *d, struct repeat *r);
     void (*repeat_free)(struct device *d, struct repeat *r);
@@ -161,7 +169,7 @@ struct device_ops {
      * draw (seed, RNG_DROPOUT, first_sample + i + ((uint64_t)layer << 32), step, e/4)) >= (float)p, so the backward
      * pass is the same call on the gradient. x [n, per_sample]; first_sample + n <= 2^32, layer < 2^24, 0 <= p < 1. */
     void (*dropout)(struct device *d, int n, int64_t per_sample, enum dtype type, double p, int layer,
-                    const struct dropout_draw *draw, void *x);
+                    const struct draw_key *draw, void *x);
     /* loss [n] = sum over the sample of (pred - target)^2; dpred = 2 scale (pred - target), unless NULL. */
     void (*squared_error)(struct device *d, int n, int64_t per_sample, const float *pred, const float *target, double scale,
                           float *loss, float *dpred);
@@ -170,18 +178,19 @@ struct device_ops {
      * PyTorch's (torch.optim.Adam, AdamW): epsilon beside sqrt(v/(1-beta2^step)); Lion's decay is always decoupled,
      * sign(0) = 0. grad_sumsq is sum_squares of the whole gradient, not of the range that the call updates. */
     void (*adam)(struct device *d, int64_t n, float *p, float *m, float *v, const float *g, const double *grad_sumsq,
-                 const struct adam_args *a); /* grad_sumsq: device pointer for clip, may be NULL if clip is 0 */
+                 const struct adam_args *a, const struct step_rates *rates); /* grad_sumsq may be NULL if clip is 0 */
     void (*lion)(struct device *d, int64_t n, float *p, float *m, const float *g, const double *grad_sumsq,
-                 const struct adam_args *a);
-    void (*ema)(struct device *d, int64_t n, float *average, const float *p, double decay); /* a = decay a + (1-decay) p */
+                 const struct adam_args *a, const struct step_rates *rates);
+    /* average = decay average + (1 - decay) p */
+    void (*ema)(struct device *d, int64_t n, float *average, const float *p, const struct step_rates *rates);
     /* result (device pointer) overwritten, summed in double. The order is fixed by n alone, never by threads: blocks
      * of 4096 numbers, each summed by itself in an order that the device fixes, block sums then added ascending. */
     void (*sum_squares)(struct device *d, int64_t n, const float *x, double *result);
     void (*axpby)(struct device *d, int64_t n, double a, const float *x, double b, float *y); /* y = a x + b y; b = 0 ignores old y */
     /* x [n, per_sample] += sigma * N(0,1); number e of sample i is drawn from (seed, stream, first_sample + i, step, e/4),
      * words 0,1 giving elements 0,1 and words 2,3 elements 2,3 of each four (rng_normal2; to 2e-6 of it). */
-    void (*add_normal)(struct device *d, int n, int64_t per_sample, double sigma, uint64_t seed, int stream, uint32_t step,
-                       int64_t first_sample, float *x);
+    void (*add_normal)(struct device *d, int n, int64_t per_sample, double sigma, int stream, const struct draw_key *draw,
+                       float *x);
     void (*cast)(struct device *d, int64_t n, enum dtype from, const void *x, enum dtype to, void *y);
 
     /* networks that judge images: fp32, forward only */
@@ -196,8 +205,11 @@ struct device {
     const struct device_ops *ops;
     const char *name;      /* 'ref' 'cpu' 'cuda' */
     char description[160]; /* for the log: processor, instruction set, threads, library versions */
+    char libraries[96];    /* that it computes with, and their versions: "oneDNN 2.6.3, FFTW 3.3.10"; "" for none */
     int threads;           /* of the host, where that means something */
     int bf16_fast;         /* the hardware multiplies bf16 */
+    int residual_apart;    /* conv_forward would rather have y apart from the residual: it copies one that is y itself */
+    int multiprocessors;   /* of a GPU, else 0 */
     size_t bytes, peak_bytes; /* device memory now and at most */
     void *state;           /* owned by the implementation */
 };

@@ -9,6 +9,7 @@
 #include "base/die.h"
 #include "base/mem.h"
 #include "device/cpu.h"
+#include "device/fft_cpu.h"
 #include "device/ref.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -17,31 +18,6 @@
 SIMD_DEFINE_BEST(norm)
 SIMD_DEFINE_BEST(nn)
 SIMD_DEFINE_BEST(flat)
-
-/* An allocation is preceded by 64 bytes that hold its size, so that free can count. */
-enum { HEAD = 64 };
-
-static void *cpu_alloc(struct device *d, size_t bytes)
-{
-    if (bytes == 0)
-        return NULL;
-    char *block = mem_alloc(HEAD + bytes);
-    memcpy(block, &bytes, sizeof bytes);
-    d->bytes += bytes;
-    if (d->bytes > d->peak_bytes)
-        d->peak_bytes = d->bytes;
-    return block + HEAD;
-}
-
-static void cpu_free(struct device *d, void *p)
-{
-    if (!p)
-        return;
-    size_t bytes;
-    memcpy(&bytes, (char *)p - HEAD, sizeof bytes);
-    d->bytes -= bytes;
-    mem_free((char *)p - HEAD);
-}
 
 void *cpu_scratch(struct device *d, size_t bytes)
 {
@@ -54,23 +30,6 @@ void *cpu_scratch(struct device *d, size_t bytes)
     return cpu->scratch;
 }
 
-static void cpu_sync(struct device *d)
-{
-    (void)d;
-}
-
-static void *cpu_host_alloc(struct device *d, size_t bytes)
-{
-    (void)d;
-    return mem_alloc(bytes);
-}
-
-static void cpu_host_free(struct device *d, void *p)
-{
-    (void)d;
-    mem_free(p);
-}
-
 static void cpu_destroy(struct device *d)
 {
     struct cpu *cpu = cpu_of(d);
@@ -81,15 +40,17 @@ static void cpu_destroy(struct device *d)
 }
 
 static const struct device_ops cpu_ops = {
-    .alloc = cpu_alloc,
-    .free = cpu_free,
+    .alloc = ref_alloc,
+    .free = ref_free,
+    .room = ref_room,
     .upload = cpu_copy,
     .download = cpu_copy,
+    .download_start = cpu_copy,
     .copy = cpu_copy,
     .zero = cpu_zero,
-    .sync = cpu_sync,
-    .host_alloc = cpu_host_alloc,
-    .host_free = cpu_host_free,
+    .sync = ref_sync,
+    .host_alloc = ref_host_alloc,
+    .host_free = ref_host_free,
     .repeat_begin = ref_repeat_begin,
     .repeat_end = ref_repeat_end,
     .repeat_free = ref_repeat_end,
@@ -178,6 +139,8 @@ int device_cpu_create(int threads, struct device **out)
     d->bf16_fast = cpu->bf16 == 2;
     snprintf(d->description, sizeof d->description, "%s, %s, %d thread%s, %s", processor,
              isa[simd_level()], threads, threads == 1 ? "" : "s", library);
+    snprintf(d->libraries, sizeof d->libraries, "%s%s%s", library, *fft_cpu_library() ? ", " : "",
+             fft_cpu_library());
     d->ops = &cpu_ops;
     d->name = "cpu";
     d->threads = threads;

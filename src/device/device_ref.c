@@ -11,7 +11,7 @@
 /* An allocation is preceded by 64 bytes that hold its size, so that free can count. */
 enum { HEAD = 64 };
 
-static void *ref_alloc(struct device *d, size_t bytes)
+void *ref_alloc(struct device *d, size_t bytes)
 {
     if (bytes == 0)
         return NULL;
@@ -23,7 +23,7 @@ static void *ref_alloc(struct device *d, size_t bytes)
     return block + HEAD;
 }
 
-static void ref_free(struct device *d, void *p)
+void ref_free(struct device *d, void *p)
 {
     if (!p)
         return;
@@ -47,18 +47,18 @@ static void ref_zero(struct device *d, void *dst, size_t bytes)
         memset(dst, 0, bytes);
 }
 
-static void ref_sync(struct device *d)
+void ref_sync(struct device *d)
 {
     (void)d;
 }
 
-static void *ref_host_alloc(struct device *d, size_t bytes)
+void *ref_host_alloc(struct device *d, size_t bytes)
 {
     (void)d;
     return mem_alloc(bytes);
 }
 
-static void ref_host_free(struct device *d, void *p)
+void ref_host_free(struct device *d, void *p)
 {
     (void)d;
     mem_free(p);
@@ -80,11 +80,19 @@ static void ref_destroy(struct device *d)
     mem_free(d);
 }
 
+double ref_room(struct device *d)
+{
+    (void)d;
+    return mem_room();
+}
+
 static const struct device_ops ref_ops = {
     .alloc = ref_alloc,
     .free = ref_free,
+    .room = ref_room,
     .upload = ref_copy,
     .download = ref_copy,
+    .download_start = ref_copy,
     .copy = ref_copy,
     .zero = ref_zero,
     .sync = ref_sync,

@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fft_cpu: sums of waves through FFTW's complex-to-real transform, which is vectorised where its sine and cosine
  * transforms are not. Plans are FFTW_ESTIMATE: measured plans differ from run to run, and so would the last bits.
- *
- * Full waves at x = (i + 1/2)/L: with a = 2 pi m x, b = 2 pi n y and s the sign of n,
- *
- *     cc cos a cos b + ss sin a sin b + sc sin a cos b + cs cos a sin b
- *         = Re sum over s of 1/2 [(cc - s ss) - i (sc + s cs)] e^{i (a + s b)}
- *
- * which is half a spectrum H(m, n), m >= 0; the half cell is a twist e^{i pi (m + n)/L}.
- *
- * Cosine waves cos(pi k (i + 1/2)/L), after J. Makhoul, "A fast cosine transform in one and two dimensions", IEEE
- * Trans. ASSP 28 (1980): the even cells followed by the odd ones in reverse are v_j = Re sum X_k e^{i pi k/(2L)}
- * e^{2 pi i jk/L}, whose half spectrum is 1/2 e^{i pi k/(2L)} (X_k - i X_{L-k}). In two dimensions that is the bracket
- * above with cc = X(k, l), ss = X(L-k, L-l), sc = X(L-k, l), cs = X(k, L-l), s = 1. A sine wave of m half waves is
- * (-1)^i times the cosine wave k = L - m. */
+ * From waves to the spectrum of one: half_spectrum.h. */
 #include "device/fft_cpu.h"
 
 #ifdef PECLET_HAVE_FFTW
 #include <complex.h>
 #include <fftw3.h>
-#include <math.h>
 #include <string.h>
 
 #include "base/die.h"
@@ -31,64 +18,27 @@
  * fast at 256 px. */
 enum { FFT_LEAST_PRODUCTS = 256 };
 
-/* Frequency m of one axis: where its two coefficients stand in the table (-1 = none), its sign, its twist. */
-struct frequency {
-    int even, odd;
-    float sign, re, im;
-};
-
 struct fft_cpu {
     enum fft_kind kind;
-    int side, half, lanes, count; /* half = side/2 + 1 */
-    struct frequency *frequency;  /* [side] */
+    int side, half, lanes, count;     /* half = side/2 + 1 */
+    struct wave_frequency *frequency; /* [half] */
     fftwf_plan plan;
 };
+
+const char *fft_cpu_library(void)
+{
+    return fftwf_version;
+}
 
 int fft_cpu_faster(const struct cpu_waves *w)
 {
     return (double)w->count * (w->count + w->waves.n) >= 2.0 * FFT_LEAST_PRODUCTS * w->waves.n;
 }
 
-/* Even, and a product of small primes. */
-static int divides_well(int side)
-{
-    int rest = side;
-    for (int prime = 2; prime <= 7; prime++)
-        while (rest % prime == 0)
-            rest /= prime;
-    return side % 2 == 0 && rest == 1;
-}
-
-static int mode_place(const int *place, int mode, int most)
-{
-    return mode <= most ? place[mode] : -1;
-}
-
-static struct frequency full_frequency(const struct cpu_waves *w, int index)
-{
-    int side = w->waves.n, n = index <= side / 2 ? index : index - side, size = n < 0 ? -n : n;
-    double angle = 3.14159265358979323846 * n / side;
-    double factor = n == 0 || 2 * n == side ? 1 : 0.5; /* these two are their own conjugates */
-    return (struct frequency){mode_place(w->cosine, size, w->most),
-                              mode_place(w->sine, size, w->most), n < 0 ? -1 : 1,
-                              (float)(factor * cos(angle)), (float)(factor * sin(angle))};
-}
-
-static struct frequency cosine_frequency(const struct cpu_waves *w, int sine, int k)
-{
-    int side = w->waves.n, mode = sine ? side - k : k, mirrored = sine ? k : side - k;
-    double angle = 3.14159265358979323846 * k / (2.0 * side), factor = k ? 0.5 : 1;
-    if (!sine)
-        factor *= sqrt((k ? 2.0 : 1.0) / side);
-    return (struct frequency){mode_place(w->cosine, mode, w->most),
-                              k ? mode_place(w->cosine, mirrored, w->most) : -1, 1,
-                              (float)(factor * cos(angle)), (float)(factor * sin(angle))};
-}
-
 struct fft_cpu *fft_cpu_create(enum fft_kind kind, const struct cpu_waves *w, int lanes)
 {
     int side = w->waves.n, size[2] = {side, side};
-    if (!divides_well(side))
+    if (side % 2 || !half_spectrum_quick(side))
         return NULL;
     struct fft_cpu *f = mem_zalloc(sizeof *f);
     f->kind = kind;
@@ -96,10 +46,8 @@ struct fft_cpu *fft_cpu_create(enum fft_kind kind, const struct cpu_waves *w, in
     f->half = side / 2 + 1;
     f->lanes = lanes;
     f->count = w->count;
-    f->frequency = mem_alloc((size_t)side * sizeof *f->frequency);
-    for (int k = 0; k < side; k++)
-        f->frequency[k] =
-            kind == FFT_FULL ? full_frequency(w, k) : cosine_frequency(w, kind == FFT_SINE, k);
+    f->frequency = mem_alloc((size_t)f->half * sizeof *f->frequency);
+    half_spectrum_frequencies(kind, w, f->frequency);
     float *work = mem_alloc(fft_cpu_work(f) * sizeof(float)); /* for its alignment */
     f->plan = fftwf_plan_many_dft_c2r(2, size, lanes, (fftwf_complex *)work, NULL, lanes, 1,
                                       work + 2 * (size_t)side * (size_t)(f->half * lanes), NULL,
@@ -132,15 +80,15 @@ static const float *cell(const struct fft_cpu *f, const float *coefficient, int 
 static void half_spectrum(const struct fft_cpu *f, const float *coefficient, float *h)
 {
     for (int row = 0; row < f->side; row++) {
-        const struct frequency *y = &f->frequency[row];
+        float s = row < f->half ? 1 : -1;
+        const struct wave_frequency *y = &f->frequency[row < f->half ? row : f->side - row];
         for (int column = 0; column < f->half; column++, h += 2 * f->lanes) {
-            const struct frequency *x = &f->frequency[column];
+            const struct wave_frequency *x = &f->frequency[column];
             const float *cc = cell(f, coefficient, y->even, x->even),
                         *ss = cell(f, coefficient, y->odd, x->odd);
             const float *sc = cell(f, coefficient, y->even, x->odd),
                         *cs = cell(f, coefficient, y->odd, x->even);
-            float re = x->re * y->re - x->im * y->im, im = x->re * y->im + x->im * y->re,
-                  s = y->sign;
+            float re = x->re * y->re - s * x->im * y->im, im = s * x->re * y->im + x->im * y->re;
             for (int l = 0; l < f->lanes; l++) {
                 float even = cc[l] - s * ss[l], odd = sc[l] + s * cs[l];
                 h[2 * l] = re * even + im * odd;
@@ -181,6 +129,11 @@ void fft_cpu_sum(const struct fft_cpu *f, const float *coefficient, float *work,
 }
 
 #else
+
+const char *fft_cpu_library(void)
+{
+    return "";
+}
 
 int fft_cpu_faster(const struct cpu_waves *w)
 {

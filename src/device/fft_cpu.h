@@ -3,13 +3,10 @@
  * cost more; the interleaved layout of simd_adr.h. */
 #pragma once
 #include "device/cpu_adr_parts.h"
+#include "device/half_spectrum.h"
 
-enum fft_kind {
-    FFT_FULL,   /* what cpu_waves_full tabulates */
-    FFT_SINE,   /* cpu_waves_sine */
-    FFT_COSINE, /* cpu_waves_cosine */
-};
-
+/* "fftw-3.3.10-sse2-avx"; "" where the build has no FFTW. */
+const char *fft_cpu_library(void);
 /* Are the waves so many that FFTW beats matrix products? */
 int fft_cpu_faster(const struct cpu_waves *w);
 /* A plan for these waves (read now only); NULL where the build has no FFTW or it is slow at this side. Not from

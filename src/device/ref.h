@@ -8,7 +8,13 @@
 #include "base/half.h"
 #include "device/device.h"
 
-/* Work is not kept here but issued anew; also cpu's. */
+/* Memory of the host, and work that is not kept but issued anew; also cpu's. */
+void *ref_alloc(struct device *d, size_t bytes);
+void ref_free(struct device *d, void *p);
+double ref_room(struct device *d);
+void ref_sync(struct device *d);
+void *ref_host_alloc(struct device *d, size_t bytes);
+void ref_host_free(struct device *d, void *p);
 int ref_repeat_begin(struct device *d, struct repeat **r);
 void ref_repeat_end(struct device *d, struct repeat *r);
 
@@ -98,21 +104,21 @@ void ref_concat_backward(struct device *d, int64_t rows, int ca, int cb, enum dt
                          const void *dy, void *da, int accumulate_a, void *db, int accumulate_b);
 void ref_add(struct device *d, int64_t n, enum dtype type, const void *x, void *y);
 void ref_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, double p,
-                 int layer, const struct dropout_draw *draw, void *x);
+                 int layer, const struct draw_key *draw, void *x);
 void ref_squared_error(struct device *d, int n, int64_t per_sample, const float *pred,
                        const float *target, double scale, float *loss, float *dpred);
 void ref_cast(struct device *d, int64_t n, enum dtype from, const void *x, enum dtype to, void *y);
 
 /* ref_flat.c */
 void ref_adam(struct device *d, int64_t n, float *p, float *m, float *v, const float *g,
-              const double *grad_sumsq, const struct adam_args *a);
+              const double *grad_sumsq, const struct adam_args *a, const struct step_rates *rates);
 void ref_lion(struct device *d, int64_t n, float *p, float *m, const float *g,
-              const double *grad_sumsq, const struct adam_args *a);
-void ref_ema(struct device *d, int64_t n, float *average, const float *p, double decay);
+              const double *grad_sumsq, const struct adam_args *a, const struct step_rates *rates);
+void ref_ema(struct device *d, int64_t n, float *average, const float *p, const struct step_rates *rates);
 void ref_sum_squares(struct device *d, int64_t n, const float *x, double *result);
 void ref_axpby(struct device *d, int64_t n, double a, const float *x, double b, float *y);
-void ref_add_normal(struct device *d, int n, int64_t per_sample, double sigma, uint64_t seed,
-                    int stream, uint32_t step, int64_t first_sample, float *x);
+void ref_add_normal(struct device *d, int n, int64_t per_sample, double sigma, int stream,
+                    const struct draw_key *draw, float *x);
 
 /* ref_pool.c */
 void ref_relu(struct device *d, int64_t n, const float *x, float *y);

@@ -16,43 +16,43 @@ static double clip_factor(const double *grad_sumsq, double clip)
 }
 
 void ref_adam(struct device *d, int64_t n, float *p, float *m, float *v, const float *g,
-              const double *grad_sumsq, const struct adam_args *a)
+              const double *grad_sumsq, const struct adam_args *a, const struct step_rates *rates)
 {
     (void)d;
-    double factor = clip_factor(grad_sumsq, a->clip);
-    double correct_m = 1 - pow(a->beta1, (double)a->step),
-           correct_v = 1 - pow(a->beta2, (double)a->step);
+    double factor = clip_factor(grad_sumsq, a->clip), rate = rates->learning_rate;
     for (int64_t i = 0; i < n; i++) {
         double gradient = factor * g[i], value = p[i];
         if (a->decoupled)
-            value *= 1 - a->lr * a->weight_decay;
+            value *= 1 - rate * a->weight_decay;
         else
             gradient += a->weight_decay * value;
         double mean = a->beta1 * m[i] + (1 - a->beta1) * gradient;
         double square = a->beta2 * v[i] + (1 - a->beta2) * gradient * gradient;
-        p[i] =
-            (float)(value - a->lr * (mean / correct_m) / (sqrt(square / correct_v) + a->epsilon));
+        p[i] = (float)(value - rate * (mean / rates->correct1) /
+                                   (sqrt(square / rates->correct2) + a->epsilon));
         m[i] = (float)mean;
         v[i] = (float)square;
     }
 }
 
 void ref_lion(struct device *d, int64_t n, float *p, float *m, const float *g,
-              const double *grad_sumsq, const struct adam_args *a)
+              const double *grad_sumsq, const struct adam_args *a, const struct step_rates *rates)
 {
     (void)d;
-    double factor = clip_factor(grad_sumsq, a->clip);
+    double factor = clip_factor(grad_sumsq, a->clip), rate = rates->learning_rate;
     for (int64_t i = 0; i < n; i++) {
         double gradient = factor * g[i], direction = a->beta1 * m[i] + (1 - a->beta1) * gradient;
         double sign = (direction > 0) - (direction < 0);
-        p[i] = (float)(p[i] * (1 - a->lr * a->weight_decay) - a->lr * sign);
+        p[i] = (float)(p[i] * (1 - rate * a->weight_decay) - rate * sign);
         m[i] = (float)(a->beta2 * m[i] + (1 - a->beta2) * gradient);
     }
 }
 
-void ref_ema(struct device *d, int64_t n, float *average, const float *p, double decay)
+void ref_ema(struct device *d, int64_t n, float *average, const float *p,
+             const struct step_rates *rates)
 {
     (void)d;
+    double decay = rates->ema_decay;
     for (int64_t i = 0; i < n; i++)
         average[i] = (float)(decay * average[i] + (1 - decay) * p[i]);
 }
@@ -73,14 +73,15 @@ void ref_axpby(struct device *d, int64_t n, double a, const float *x, double b, 
         y[i] = (float)(b == 0 ? a * x[i] : a * x[i] + b * y[i]);
 }
 
-void ref_add_normal(struct device *d, int n, int64_t per_sample, double sigma, uint64_t seed,
-                    int stream, uint32_t step, int64_t first_sample, float *x)
+void ref_add_normal(struct device *d, int n, int64_t per_sample, double sigma, int stream,
+                    const struct draw_key *draw, float *x)
 {
     (void)d;
     for (int i = 0; i < n; i++)
         for (int64_t e = 0; e < per_sample; e++) {
-            struct rng4 words = rng_draw(seed, (enum rng_stream)stream,
-                                         (uint64_t)(first_sample + i), step, (uint32_t)(e / 4));
+            struct rng4 words =
+                rng_draw(draw->seed, (enum rng_stream)stream, (uint64_t)(draw->first_sample + i),
+                         draw->step, (uint32_t)(e / 4));
             float pair[2];
             rng_normal2(words.v[e % 4 / 2 * 2], words.v[e % 4 / 2 * 2 + 1], pair);
             x[i * per_sample + e] += (float)(sigma * pair[e % 2]);

@@ -96,7 +96,7 @@ void ref_add(struct device *d, int64_t n, enum dtype type, const void *x, void *
 }
 
 void ref_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, double p, int layer,
-                 const struct dropout_draw *draw, void *x)
+                 const struct draw_key *draw, void *x)
 {
     (void)d;
     for (int i = 0; i < n; i++)

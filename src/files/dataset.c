@@ -10,6 +10,8 @@ enum { VERSION = 1 };
 static const char format[] = "peclet-dataset";
 static const char *const image_names[2] = {"images", "test_images"};
 static const char *const label_names[2] = {"labels", "test_labels"};
+static const char *const read_names[2] = {"images_read", "test_images_read"};
+static const char *const good_names[2] = {"images_good", "test_images_good"};
 
 int64_t dataset_chunk_rows(const struct dataset_shape *s)
 {
@@ -28,13 +30,23 @@ static int create_split(struct h5_file *f, const struct dataset_shape *s, int te
             h5_dataset_create(f, label_names[test], H5_I32, 1, dims, 0, "", "N"));
 }
 
+static int set_progress(struct h5_file *f, const struct dataset_progress *p)
+{
+    for (int test = 0; test < 2; test++)
+        if (h5_set_int(f, read_names[test], p->read[test]) ||
+            h5_set_int(f, good_names[test], p->good[test]))
+            return 1;
+    return 0;
+}
+
 int dataset_create(const char *path, struct comm *comm, const struct dataset_shape *shape,
                    const char *deck, const char *mode, const char *hints, struct h5_file **out)
 {
     struct h5_file *f;
     if (h5_create(path, comm, hints, &f))
         return 1;
-    if (h5_set_provenance(f, format, VERSION, deck, mode) || create_split(f, shape, 0) ||
+    if (h5_set_provenance(f, format, VERSION, deck, mode) ||
+        set_progress(f, &(struct dataset_progress){{0}, {0}}) || create_split(f, shape, 0) ||
         create_split(f, shape, 1)) {
         h5_close(f);
         return 1;
@@ -83,6 +95,45 @@ static int find_split(struct h5_file *f, struct dataset_shape *s, int test)
     s->height = (int)dims[1];
     s->width = (int)dims[2];
     s->channels = (int)dims[3];
+    return 0;
+}
+
+int dataset_mark(struct h5_file *f, const struct dataset_progress *p)
+{
+    return h5_publish(f) || h5_flush(f) || set_progress(f, p) || h5_flush(f);
+}
+
+static int same_shape(const struct dataset_shape *a, const struct dataset_shape *b)
+{
+    return a->count == b->count && a->test_count == b->test_count && a->height == b->height &&
+           a->width == b->width && a->channels == b->channels && a->labels == b->labels &&
+           a->test_labels == b->test_labels;
+}
+
+static int get_progress(struct h5_file *f, struct dataset_progress *p)
+{
+    for (int test = 0; test < 2; test++)
+        if (!h5_has_attribute(f, read_names[test]) ||
+            h5_get_int(f, read_names[test], &p->read[test]) ||
+            h5_get_int(f, good_names[test], &p->good[test]))
+            return 1;
+    return 0;
+}
+
+int dataset_resume(const char *path, struct comm *comm, const struct dataset_shape *shape,
+                   const char *hints, struct h5_file **out, struct dataset_progress *p)
+{
+    struct h5_file *f;
+    struct dataset_shape found = {0};
+    if (h5_open(path, comm, 1, hints, &f))
+        return 1;
+    if (h5_check_format(f, format, VERSION) || h5_is_complete(f) || find_split(f, &found, 0) ||
+        find_split(f, &found, 1) || !same_shape(&found, shape) || get_progress(f, p) ||
+        h5_add_leg(f)) {
+        h5_close(f);
+        return 1;
+    }
+    *out = f;
     return 0;
 }
 

@@ -16,6 +16,16 @@ int dataset_create(const char *path, struct comm *comm, const struct dataset_sha
 int dataset_write(struct h5_file *f, int test, int64_t first, int64_t count, const uint8_t *images);
 int dataset_write_labels(struct h5_file *f, int test, int64_t first, int64_t count, const int32_t *labels);
 int dataset_finish(struct h5_file *f); /* completion mark and close */
+
+/* An import that was cut short goes on: how many images of the collection were looked at, and how many of them were well and
+ * have rows, by split. mark: all rows so far are on disk, and counted. resume: opens what dataset_create of the same shape
+ * began and mark counted, or returns 1 if that is not what stands there. */
+struct dataset_progress {
+    int64_t read[2], good[2];
+};
+int dataset_mark(struct h5_file *f, const struct dataset_progress *p);
+int dataset_resume(const char *path, struct comm *comm, const struct dataset_shape *shape, const char *hints,
+                   struct h5_file **out, struct dataset_progress *p);
 int64_t dataset_chunk_rows(const struct dataset_shape *shape);
 
 /* Opens a complete dataset (comm NULL: serial). Reading by rows: */

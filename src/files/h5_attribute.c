@@ -142,11 +142,51 @@ int h5_has_attribute(struct h5_file *f, const char *name)
     return H5Aexists(f->id, name) > 0;
 }
 
-static const char *run_record;
+enum { LEGS_BYTES = 32 << 10 };
+static const char *run_record, *run_leg;
 
-void h5_describe_run(const char *json)
+void h5_describe_run(const char *run, const char *leg)
 {
-    run_record = json;
+    run_record = run;
+    run_leg = leg;
+}
+
+/* Text of a fixed length, so that it can grow in place. */
+static int write_legs(struct h5_file *f, const char *legs)
+{
+    hid_t type = H5Tcopy(H5T_C_S1);
+    int failed = type < 0 || H5Tset_size(type, LEGS_BYTES) < 0 ||
+                 H5Tset_cset(type, H5T_CSET_UTF8) < 0 ||
+                 write_scalar(f->id, "legs", type, type, legs);
+    H5Tclose(type);
+    return h5_conclude(f, failed, "write the attribute", "legs");
+}
+
+static int start_legs(struct h5_file *f)
+{
+    char *legs = mem_zalloc(LEGS_BYTES);
+    snprintf(legs, LEGS_BYTES, "%s", run_leg);
+    f->unwritten_structure = 1;
+    int failed = write_legs(f, legs);
+    mem_free(legs);
+    return failed;
+}
+
+int h5_add_leg(struct h5_file *f)
+{
+    char *old = NULL, *legs = mem_zalloc(LEGS_BYTES), *second;
+    int failed = 0;
+    if (run_leg && h5_has_attribute(f, "legs") && !h5_get_text(f, "legs", &old)) {
+        while (strlen(old) + strlen(run_leg) + 2 > LEGS_BYTES && (second = strchr(old, '\n'))) {
+            char *third = strchr(second + 1, '\n');
+            memmove(second, third ? third : "", third ? strlen(third) + 1 : 1);
+        }
+        snprintf(legs, LEGS_BYTES, "%s\n%s", old, run_leg);
+        failed = write_legs(f, legs);
+    }
+    mem_free(old);
+    mem_free(legs);
+    return failed;
 }
 
 const char *h5_library(void)
@@ -166,7 +206,8 @@ int h5_set_provenance(struct h5_file *f, const char *format, int version, const 
     return h5_set_int(f, "complete", 0) || h5_set_text(f, "format", format) ||
            h5_set_int(f, "version", version) || h5_set_text(f, "program", program) ||
            h5_set_text(f, "commit", version_commit()) || h5_set_text(f, "mode", mode) ||
-           h5_set_text(f, "deck", deck) || (run_record && h5_set_text(f, "run", run_record));
+           h5_set_text(f, "deck", deck) || (run_record && h5_set_text(f, "run", run_record)) ||
+           (run_leg && start_legs(f));
 }
 
 int h5_check_format(struct h5_file *f, const char *format, int version)

@@ -49,9 +49,13 @@ int h5_set_real(struct h5_file *f, const char *name, double value);
 int h5_get_real(struct h5_file *f, const char *name, double *out);
 int h5_has_attribute(struct h5_file *f, const char *name);
 
-/* What every file of ours carries: format ("peclet-dataset", version), resolved deck, mode, program and commit, and the text
- * given here last, if any, as attribute "run": a record of the run in JSON, the same on all ranks, borrowed. */
-void h5_describe_run(const char *json);
+/* What every file of ours carries: format ("peclet-dataset", version), resolved deck, mode, program and commit, and what was
+ * given here last, if anything, both borrowed and the same on all ranks: `run`, a record of the run in JSON, as the
+ * attribute "run"; `leg`, a line of JSON about this start of the program, as "legs", to which h5_add_leg appends a line in
+ * a file that is gone on with. (The room for it, 32 KiB, is taken when the file is made: no structure changes later.
+ * When it is full, the second line gives way.) */
+void h5_describe_run(const char *run, const char *leg);
+int h5_add_leg(struct h5_file *f);
 int h5_set_provenance(struct h5_file *f, const char *format, int version, const char *deck, const char *mode);
 /* Non-zero and a message if the file is not of that format and version. */
 int h5_check_format(struct h5_file *f, const char *format, int version);

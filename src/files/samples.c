@@ -39,6 +39,7 @@ static int reopen(const char *path, struct comm *comm, const int64_t dims[4], st
                       path);
         failed = !fits;
     }
+    failed = failed || h5_add_leg(f);
     if (failed) {
         h5_close(f);
         return 1;

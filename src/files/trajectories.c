@@ -107,6 +107,7 @@ static int reopen(const char *path, struct comm *comm, const struct trajectories
                                             : "it has other dimensions than the deck asks for");
         failed = 1;
     }
+    failed = failed || h5_add_leg(f);
     if (failed) {
         h5_close(f);
         return 1;

@@ -103,6 +103,21 @@ int image_read(struct image_source *s, int thread, int64_t index, uint8_t *pixel
     return 0;
 }
 
+int image_read_stored(struct image_source *s, int thread, int64_t index, const uint8_t **pixels,
+                      int *height, int *width, int *channels, char fault[IMAGE_FAULT])
+{
+    const struct picture *p = &s->fit[thread].stored;
+    if (s->ops->load(s, thread, index, &s->fit[thread].stored, fault)) {
+        place_fault(s, index, fault);
+        return IMAGE_DAMAGED;
+    }
+    *pixels = p->pixels;
+    *height = p->height;
+    *width = p->width;
+    *channels = p->channels;
+    return 0;
+}
+
 int collection_path(const char *path, int folder)
 {
     struct stat there;

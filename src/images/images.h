@@ -48,5 +48,9 @@ void image_source_close(struct image_source *s);
  * with file and reason in fault. */
 int image_read(struct image_source *s, int thread, int64_t index, uint8_t *pixels, char fault[IMAGE_FAULT]);
 
+/* The stored picture itself, of any size: *pixels [*height,*width,*channels], the source's until this thread's next call. */
+int image_read_stored(struct image_source *s, int thread, int64_t index, const uint8_t **pixels, int *height, int *width,
+                      int *channels, char fault[IMAGE_FAULT]);
+
 /* IDX label file, magic 0x00000801; labels int32 [*count], caller frees with mem_free. */
 int image_labels_read(const char *path, int32_t **labels, int64_t *count);

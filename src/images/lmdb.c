@@ -4,28 +4,16 @@
  * place in memory that all threads may read; the values are found once, which touches the pages of
  * keys only.
  *
- * LMDB believes its file. What would make it read beyond the end (another page size, a copy cut short)
- * is looked for first. Layout of a meta page: 16 bytes of page header, then magic, version, address (8),
- * map size (8), two records of 48 bytes (the first begins with the page size), last page (8). */
-#include <errno.h>
+ * LMDB believes its file: lmdb_check.c looks first whether it may. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <lmdb.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "images/readers.h"
-
-enum {
-    META_MAGIC = 16,
-    META_VERSION = 20,
-    META_PAGE_SIZE = 40,
-    META_LAST_PAGE = 136,
-    META_END = 152
-};
 
 struct lmdb_state {
     MDB_env *env;
@@ -34,65 +22,6 @@ struct lmdb_state {
         MDB_val key, data; /* in the map */
     } * values;            /* [count], owned */
 };
-
-static uint32_t word(const uint8_t *p)
-{
-    uint32_t x;
-    memcpy(&x, p, sizeof x);
-    return x;
-}
-
-static int check_meta(const char *path, const uint8_t *meta, uint64_t file_bytes)
-{
-    uint64_t last;
-    uint32_t page = word(meta + META_PAGE_SIZE), ours = (uint32_t)sysconf(_SC_PAGESIZE);
-    memcpy(&last, meta + META_LAST_PAGE, sizeof last);
-    if (word(meta + META_MAGIC) != 0xBEEFC0DE || word(meta + META_VERSION) != 1) {
-        log_error(
-            "%s: not an LMDB of this kind of processor (it should have BEEFC0DE and 1 at byte 16)",
-            path);
-        return 1;
-    }
-    if (page != ours) {
-        log_error(
-            "%s: an LMDB with pages of %u bytes; this system has %u: make it anew with mdb_dump "
-            "there and mdb_load here",
-            path, page, ours);
-        return 1;
-    }
-    if (last >= file_bytes / page) {
-        log_error("%s: truncated: %llu bytes, but its last page ends at %llu", path,
-                  (unsigned long long)file_bytes, (unsigned long long)((last + 1) * page));
-        return 1;
-    }
-    return 0;
-}
-
-/* Both meta pages; the second lies one page in. */
-static int check_file(const char *path)
-{
-    uint8_t meta[META_END];
-    struct stat there;
-    FILE *f = fopen(path, "rb");
-    if (!f || fstat(fileno(f), &there)) {
-        log_error("%s: %s", path, strerror(errno));
-        if (f)
-            fclose(f);
-        return 1;
-    }
-    int failed = 0;
-    for (int i = 0; i < 2 && !failed; i++) {
-        if (fseek(f, i * sysconf(_SC_PAGESIZE), SEEK_SET) ||
-            fread(meta, 1, META_END, f) != META_END) {
-            log_error("%s: not an LMDB: only %lld bytes", path, (long long)there.st_size);
-            failed = 1;
-        } else {
-            failed = check_meta(path, meta, (uint64_t)there.st_size);
-        }
-    }
-    fclose(f);
-    return failed;
-}
 
 static int list_values(struct image_source *s)
 {
@@ -174,7 +103,7 @@ int lmdb_open(struct image_source *s)
     s->ops = &ops; /* from here on image_source_close tidies up */
     s->state = l;
     snprintf(file, sizeof file, is_folder ? "%s/data.mdb" : "%s", s->path);
-    if (check_file(file))
+    if (lmdb_check(file))
         return 1;
     if ((code = mdb_env_create(&l->env)) ||
         (code = mdb_env_open(l->env, file, MDB_RDONLY | MDB_NOLOCK | MDB_NOSUBDIR, 0600))) {

@@ -45,6 +45,9 @@ int picture_decode_webp(const uint8_t *bytes, size_t count, struct picture *out,
 /* 1 if a file of this name is taken for a picture: .png .jpg .jpeg .webp in any case. */
 int picture_named(const char *name);
 
+/* Non-zero and a message if the LMDB library would crash over this file (data.mdb). */
+int lmdb_check(const char *path);
+
 /* Names in the order of their bytes; the same on every system. */
 void names_sort(char **names, int64_t count);
 

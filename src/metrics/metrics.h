@@ -5,6 +5,9 @@
 #include <stdint.h>
 #include "comm/comm.h"
 
+/* The BLAS behind them: "OpenBLAS 0.3.21 DYNAMIC_ARCH ...". */
+const char *metrics_blas(void);
+
 /* Mean and unbiased covariance by sums in double, merged over ranks; zero where there are no rows or (covariance) one. */
 struct moments {
     int d;

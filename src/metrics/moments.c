@@ -9,6 +9,11 @@
 #include "base/mem.h"
 #include "metrics/metrics.h"
 
+const char *metrics_blas(void)
+{
+    return openblas_get_config();
+}
+
 enum { BLOCK_ROWS = 512 };
 
 static void mean_of(struct comm *comm, const float *features, int64_t n, struct moments *m)

@@ -9,6 +9,13 @@
 
 #include "base/mem.h"
 
+/* The weighted means along one axis. */
+struct axis {
+    int in, out, taps; /* pixels; inputs that an output needs at most */
+    int *first;        /* [out] */
+    float *weights;    /* [out, taps], 0 where there is none */
+};
+
 static double triangle(double x)
 {
     x = fabs(x);
@@ -26,13 +33,12 @@ static double cubic(double x)
 
 /* Weights of output i. Pillow drops what lies outside the image and makes the sum one; torch's
  * bilinear repeats the edge, which for a triangle of two taps is the same. */
-static void make_weights(struct resize *r, enum resize_kind kind, int i, double stretch,
-                         double reach)
+static void make_weights(struct axis *a, enum resize_kind kind, int i, double stretch, double reach)
 {
-    double centre = (i + 0.5) * r->in / r->out, sum = 0;
+    double centre = (i + 0.5) * a->in / a->out, sum = 0;
     int first = (int)fmax(0, floor(centre - reach + 0.5));
-    int last = (int)fmin(r->in, floor(centre + reach + 0.5));
-    r->first[i] = first;
+    int last = (int)fmin(a->in, floor(centre + reach + 0.5));
+    a->first[i] = first;
     for (int pass = 0; pass < 2; pass++)
         for (int k = first; k < last; k++) {
             double x = (k + 0.5 - centre) / stretch;
@@ -40,47 +46,52 @@ static void make_weights(struct resize *r, enum resize_kind kind, int i, double 
             if (pass == 0)
                 sum += w;
             else
-                r->weights[i * r->taps + k - first] = (float)(w / sum);
+                a->weights[i * a->taps + k - first] = (float)(w / sum);
         }
 }
 
-struct resize resize_create(enum resize_kind kind, int in, int out, int channels)
+static struct axis axis_create(enum resize_kind kind, int in, int out)
 {
     double scale = (double)in / out, stretch = kind == RESIZE_BICUBIC ? fmax(scale, 1) : 1;
     double reach = kind == RESIZE_POINT ? 1 : 2 * stretch;
-    struct resize r = {.in = in, .out = out, .taps = (int)ceil(reach) * 2 + 1};
-    r.first = mem_alloc((size_t)out * sizeof *r.first);
-    r.weights = mem_zalloc((size_t)out * (size_t)r.taps * sizeof *r.weights);
-    r.rows = mem_alloc((size_t)in * (size_t)out * (size_t)channels * sizeof *r.rows);
+    struct axis a = {.in = in, .out = out, .taps = (int)ceil(reach) * 2 + 1};
+    a.first = mem_alloc((size_t)out * sizeof *a.first);
+    a.weights = mem_zalloc((size_t)out * (size_t)a.taps * sizeof *a.weights);
     for (int i = 0; i < out; i++)
-        make_weights(&r, kind, i, stretch, reach);
-    return r;
+        make_weights(&a, kind, i, stretch, reach);
+    return a;
 }
 
-void resize_free(struct resize *r)
+static void axis_free(struct axis *a)
 {
-    mem_free(r->first);
-    mem_free(r->weights);
-    mem_free(r->rows);
+    mem_free(a->first);
+    mem_free(a->weights);
 }
 
-void resize_run(const struct resize *r, int channels, const float *x, float *y)
+/* y [out, n]: means over the axis of x [in, n]. */
+static void apply(const struct axis *a, int n, const float *x, float *y)
 {
-    for (int row = 0; row < r->in; row++)
-        for (int i = 0; i < r->out; i++)
-            for (int c = 0; c < channels; c++) {
-                float sum = 0;
-                for (int k = 0; k < r->taps && r->first[i] + k < r->in; k++)
-                    sum += r->weights[i * r->taps + k] *
-                           x[(row * r->in + r->first[i] + k) * channels + c];
-                r->rows[(row * r->out + i) * channels + c] = sum;
-            }
-    int width = r->out * channels;
-    for (int i = 0; i < r->out; i++)
-        for (int j = 0; j < width; j++) {
+    for (int i = 0; i < a->out; i++)
+        for (int j = 0; j < n; j++) {
             float sum = 0;
-            for (int k = 0; k < r->taps && r->first[i] + k < r->in; k++)
-                sum += r->weights[i * r->taps + k] * r->rows[(r->first[i] + k) * width + j];
-            y[i * width + j] = sum;
+            for (int k = 0; k < a->taps && a->first[i] + k < a->in; k++)
+                sum += a->weights[i * a->taps + k] *
+                       x[(size_t)(a->first[i] + k) * (size_t)n + (size_t)j];
+            y[(size_t)i * (size_t)n + (size_t)j] = sum;
         }
+}
+
+void resize(enum resize_kind kind, int height, int width, int channels, const float *x, int side,
+            float *y)
+{
+    struct axis columns = axis_create(kind, width, side), rows = axis_create(kind, height, side);
+    size_t line = (size_t)side * (size_t)channels;
+    float *narrow = mem_alloc((size_t)height * line * sizeof *narrow);
+    for (int row = 0; row < height; row++)
+        apply(&columns, channels, x + (size_t)row * (size_t)width * (size_t)channels,
+              narrow + (size_t)row * line);
+    apply(&rows, (int)line, narrow, y);
+    mem_free(narrow);
+    axis_free(&columns);
+    axis_free(&rows);
 }

@@ -59,15 +59,14 @@ void graph_init_params(const struct graph *g, uint64_t seed, float *params);
 /* Call after params (device) changed: convolutions take their own copies. */
 void graph_use_params(struct graph *g, const float *params);
 
-struct graph_call {
-    const float *image;    /* device [batch,h,w,c] */
-    const int32_t *level;  /* device [batch] */
-    /* dropout draws; first_sample: global place of image 0 in the batch */
-    uint64_t seed;
-    uint32_t step;
-    int64_t first_sample;
+struct graph_call { /* all on the device */
+    const float *image;          /* [batch,h,w,c] */
+    const int32_t *level;        /* [batch] */
+    const struct draw_key *draw; /* of dropout; first_sample: global place of image 0 in the batch. NULL without dropout */
 };
-/* Returns the output, device fp32 [batch,h,w,c_out], valid until the next call. */
+/* Forward, backward and graph_use_params are repeats (device.h), alone or as part of a larger one; with other addresses
+ * than in the last call they are recorded anew, which a larger one must not see.
+ * Returns the output, device fp32 [batch,h,w,c_out], always in the same place, valid until the next call. */
 const float *graph_forward(struct graph *g, const struct graph_call *call);
 
 /* After a forward of a training graph: doutput [batch,h,w,c_out] fp32 device; grads (device) += ; done(context, first,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * graph_plan: when each value and each gradient is needed, which of them may stand in the same
  * place, and where in one arena they go. Residual additions copy nothing: forward, the sum takes
- * the place of a residual that nobody needs any more; backward, the gradient of the sum becomes
+ * the place of a residual that nobody needs any more (or a place of its own, for devices that
+ * would copy the residual then); backward, the gradient of the sum becomes
  * that of the residual where it stands. */
 #include <stdlib.h>
 
@@ -64,12 +65,13 @@ static void find_spans(struct graph *g)
 
 static void plan_values(struct graph *g)
 {
+    const int apart = g->device && g->device->residual_apart;
     for (int i = 0; i < g->op_count; i++) {
         struct op *o = &g->ops[i];
         if (o->out == o->a)
             continue;
         struct tensor *t = &g->tensors[o->out];
-        if (o->kind == OP_CONV && o->b >= 0 && g->tensors[o->b].last == i) {
+        if (o->kind == OP_CONV && o->b >= 0 && g->tensors[o->b].last == i && !apart) {
             t->value = g->tensors[o->b].value;
             struct buffer *place = &g->buffers[t->value];
             place->last = later(place->last, t->last);
@@ -196,8 +198,6 @@ int graph_plan(struct graph *g)
     struct device *d = g->device;
     graph_layout(g);
     g->arena = d->ops->alloc(d, g->arena_bytes);
-    g->draw = d->ops->alloc(d, sizeof *g->draw);
-    d->ops->upload(d, g->draw, &g->drawn, sizeof g->drawn);
     for (int i = 0; i < g->op_count; i++) {
         struct op *o = &g->ops[i];
         if (o->kind != OP_CONV)

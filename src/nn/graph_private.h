@@ -59,6 +59,7 @@ struct buffer {
 struct outside {
     const float *image, *doutput, *values;
     const int32_t *level;
+    const struct draw_key *draw;
     float *grads;
 };
 
@@ -77,7 +78,6 @@ struct graph {
     size_t arena_bytes;
     char *arena;         /* device, owned */
     const float *values; /* device, the caller's parameters since graph_use_params */
-    struct dropout_draw *draw, drawn; /* device, owned; and what it holds */
     struct outside outside;           /* of the repeats */
     struct repeat *forward, *backward, *weights; /* owned; backward: where nobody waits for its pieces */
 };

@@ -3,7 +3,7 @@
  * gradients and convolution plans were fixed by graph_plan.
  *
  * A pass is the same operations at the same places each time, so the device may repeat it as one piece (repeat_begin).
- * What changes from step to step lies in device memory: image, levels, and the numbers of dropout's draws. The backward
+ * What changes from step to step lies in device memory: image, levels, and the key of dropout's draws. The backward
  * pass is cut where a range of gradients is reported, for what the caller does with it goes in between. */
 #include <string.h>
 
@@ -99,23 +99,11 @@ static struct attention_shape attention_shape_of(const struct graph *g, const st
         .n = g->batch, .t = t->h * t->w, .c = t->c, .heads = o->heads, .type = t->type};
 }
 
-/* Before a pass: the numbers that decide in its dropout layers. */
-static void set_draw(struct graph *g, const struct graph_call *call)
-{
-    struct device *d = g->device;
-    if (g->dropout_layers == 0 ||
-        (g->drawn.seed == call->seed && g->drawn.first_sample == call->first_sample &&
-         g->drawn.step == call->step))
-        return;
-    g->drawn = (struct dropout_draw){call->seed, call->first_sample, call->step};
-    d->ops->upload(d, g->draw, &g->drawn, sizeof g->drawn);
-}
-
 static void drop(struct graph *g, const struct op *o, void *x)
 {
     const struct tensor *t = &g->tensors[o->a];
     g->device->ops->dropout(g->device, g->batch, (int64_t)t->h * t->w * t->c, t->type, g->dropout,
-                            o->layer, g->draw, x);
+                            o->layer, g->outside.draw, x);
 }
 
 static void forward_op(struct graph *g, const struct op *o, const struct graph_call *call)
@@ -168,11 +156,11 @@ const float *graph_forward(struct graph *g, const struct graph_call *call)
 {
     struct device *d = g->device;
     struct outside now = g->outside;
-    REQUIRE(g->arena && g->values);
+    REQUIRE(g->arena && g->values && (call->draw || g->dropout_layers == 0));
     now.image = call->image;
     now.level = call->level;
+    now.draw = call->draw;
     work_with(g, &now);
-    set_draw(g, call);
     if (d->ops->repeat_begin(d, &g->forward)) {
         for (int i = 0; i < g->op_count; i++) {
             timer_alive();
@@ -262,10 +250,9 @@ void graph_backward(struct graph *g, const struct graph_call *call, const float 
                     void *context)
 {
     struct device *d = g->device;
-    struct outside now = {call->image, doutput, g->values, call->level, grads};
+    struct outside now = {call->image, doutput, g->values, call->level, call->draw, grads};
     REQUIRE(g->arena && g->training);
     work_with(g, &now);
-    set_draw(g, call);
     int64_t reported = g->param_total; /* everything from here on */
     for (int i = g->op_count - 1; i >= 0;) {
         int end = done ? piece_end(g, i, reported) : 0;

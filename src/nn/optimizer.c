@@ -48,7 +48,8 @@ struct optimizer *optimizer_create(struct device *d, const struct optimizer_sett
     d->ops->copy(d, o->average, o->params, bytes);
     o->m = zeros(d, bytes);
     o->v = s->kind == OPTIMIZER_LION ? NULL : zeros(d, bytes);
-    o->grad_sumsq = d->ops->alloc(d, sizeof(double));
+    o->grad_sumsq = d->ops->alloc(d, sizeof *o->grad_sumsq);
+    o->rates = d->ops->alloc(d, sizeof *o->rates);
     return o;
 }
 
@@ -56,10 +57,9 @@ void optimizer_destroy(struct optimizer *o)
 {
     if (!o)
         return;
-    void *const vectors[] = {o->params, o->average, o->m, o->v, o->grad_sumsq};
-    for (int i = 0; i < 5; i++)
-        if (vectors[i])
-            o->device->ops->free(o->device, vectors[i]);
+    void *const owned[] = {o->params, o->average, o->m, o->v, o->grad_sumsq, o->rates};
+    for (int i = 0; i < 6; i++)
+        o->device->ops->free(o->device, owned[i]);
     mem_free(o);
 }
 
@@ -79,26 +79,36 @@ double optimizer_ema_decay(const struct optimizer_settings *s, int64_t step)
     return fmin(s->ema, (1.0 + (double)step) / (10.0 + (double)step));
 }
 
-void optimizer_step(struct optimizer *o, const float *grads, int64_t step)
+void optimizer_begin(struct optimizer *o, int64_t step)
+{
+    const struct optimizer_settings *s = &o->settings;
+    struct step_rates rates = {
+        .learning_rate = optimizer_learning_rate(s, step),
+        .correct1 = 1 - pow(s->beta1, (double)step),
+        .correct2 = 1 - pow(s->beta2, (double)step),
+        .ema_decay = optimizer_ema_decay(s, step),
+    };
+    o->device->ops->upload(o->device, o->rates, &rates, sizeof rates);
+}
+
+void optimizer_step(struct optimizer *o, const float *grads)
 {
     const struct optimizer_settings *s = &o->settings;
     struct device *d = o->device;
     struct adam_args a = {
-        .lr = optimizer_learning_rate(s, step),
         .beta1 = s->beta1,
         .beta2 = s->beta2,
         .epsilon = s->epsilon,
         .weight_decay = s->weight_decay,
         .decoupled = s->kind == OPTIMIZER_ADAMW,
-        .step = step,
         .clip = s->clip,
     };
     d->ops->sum_squares(d, o->count, grads, o->grad_sumsq);
     if (s->kind == OPTIMIZER_LION)
-        d->ops->lion(d, o->count, o->params, o->m, grads, o->grad_sumsq, &a);
+        d->ops->lion(d, o->count, o->params, o->m, grads, o->grad_sumsq, &a, o->rates);
     else
-        d->ops->adam(d, o->count, o->params, o->m, o->v, grads, o->grad_sumsq, &a);
-    d->ops->ema(d, o->count, o->average, o->params, optimizer_ema_decay(s, step));
+        d->ops->adam(d, o->count, o->params, o->m, o->v, grads, o->grad_sumsq, &a, o->rates);
+    d->ops->ema(d, o->count, o->average, o->params, o->rates);
 }
 
 double optimizer_grad_norm(struct optimizer *o)

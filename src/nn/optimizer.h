@@ -32,6 +32,7 @@ struct optimizer {
                                 on resume */
     float *m, *v;            /* device [count], owned; v is NULL for Lion */
     double *grad_sumsq;      /* device, the last step's sum of squared gradients before clipping */
+    struct step_rates *rates; /* device, of the step that optimizer_begin named */
 };
 
 /* params: host [count], the start of both the parameters and their average; moments start at zero.
@@ -40,8 +41,10 @@ struct optimizer *optimizer_create(struct device *d, const struct optimizer_sett
                                    int64_t count, const float *params);
 void optimizer_destroy(struct optimizer *o);
 
-/* One step, number 1, 2, ..., with grads device [count], already averaged over ranks. */
-void optimizer_step(struct optimizer *o, const float *grads, int64_t step);
+/* Step number 1, 2, ...: begin sends its numbers to the device (an upload), step does it, with grads device [count],
+ * already averaged over ranks. The second is always the same work and may be repeated (device.h). */
+void optimizer_begin(struct optimizer *o, int64_t step);
+void optimizer_step(struct optimizer *o, const float *grads);
 
 /* Norm of the last step's gradient before clipping; waits for the device. Not finite: the step did
  * harm. */

@@ -19,6 +19,7 @@ struct exact {
     int64_t count, per_image;
     int batch, levels;
     double sigma;
+    int level;            /* of the inputs of the next eval */
     int block, low, high; /* states of levels low..high are kept, at most block of them */
     float *states;        /* [block, count, per_image] */
     float *x;             /* [batch, per_image] inputs of the rank that is served */
@@ -107,11 +108,16 @@ static void serve(struct exact *e, int rank, int n, int level)
     c->ops->sum_f64(c, e->sums, n * (1 + e->per_image));
 }
 
-static void exact_eval(struct network *net, int n, const float *x, const int32_t *level, float *out)
+static void exact_set_levels(struct network *net, int n, const int32_t *level)
+{
+    ((struct exact *)net->state)->level = n ? level[0] : 0;
+}
+
+static void exact_eval(struct network *net, int n, const float *x, float *out)
 {
     struct exact *e = net->state;
     struct comm *c = e->comm;
-    int mine[2] = {n, n ? level[0] : 0}, *all = mem_alloc((size_t)c->size * sizeof mine);
+    int mine[2] = {n, n ? e->level : 0}, *all = mem_alloc((size_t)c->size * sizeof mine);
     REQUIRE(n <= e->batch);
     c->ops->allgather(c, mine, sizeof mine, all);
     for (int rank = 0; rank < c->size; rank++) {
@@ -158,7 +164,7 @@ struct network *exact_create(struct device *d, struct comm *comm, const struct e
     e->exponent = mem_alloc((size_t)batch * (size_t)count * sizeof *e->exponent);
     e->top = mem_alloc((size_t)batch * sizeof *e->top);
     e->sums = mem_alloc((size_t)batch * (size_t)(1 + per_image) * sizeof *e->sums);
-    *net = (struct network){exact_eval, e, 1};
+    *net = (struct network){exact_set_levels, exact_eval, e, 1};
     return net;
 }
 

@@ -29,11 +29,14 @@ struct process_ops {
 struct process *process_adr_create(struct device *d, const struct adr_plan *plan, int max_images);
 void process_destroy(struct process *p);
 
-/* A network as the sampler sees it: out [n,L,L,C] fp32 = F(x, level), level [n] on the host, n <= max batch. */
+/* A network as the sampler sees it: out [n,L,L,C] fp32 = F(x, level), n <= max batch. set_levels takes the levels of the
+ * images that eval is given from then on, level [n] on the host; eval then only issues operations and may be repeated
+ * (device.h), unless it is collective. */
 struct network {
-    void (*eval)(struct network *net, int n, const float *x, const int32_t *level, float *out);
+    void (*set_levels)(struct network *net, int n, const int32_t *level);
+    void (*eval)(struct network *net, int n, const float *x, float *out);
     void *state;
-    int collective; /* all ranks must call eval together, with n = 0 where they have no samples */
+    int collective; /* all ranks must call eval together, with n = 0 where they have no samples; the host takes part */
 };
 
 /* What the network learns from a pair, all device [n, per_sample]: input = x_k + training noise, state = x_k, delta =

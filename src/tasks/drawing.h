@@ -22,6 +22,7 @@ struct drawing {
     float *x, *scratch;    /* device [batch, per_image] */
     float *images, *prior; /* host [batch, per_image] */
     int64_t *seed_image;   /* [batch] */
+    int64_t held_out;      /* samples before this one start from held-out images, the others from training images */
     float *chain;          /* host [rows, columns, per_image], first batch of rank 0, else NULL */
     int chain_rows, chain_columns;
     int64_t step; /* of the checkpoint the weights are from; 0 with network 'exact' */

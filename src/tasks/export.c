@@ -73,7 +73,8 @@ static int write_check(const struct job *job, struct model *m)
     for (int64_t i = 0; i < count; i++)
         input[i] = rng_uniform(rng_draw(0, RNG_FEATURES, (uint64_t)i, 0, 0).v[0]);
     d->ops->upload(d, x, input, bytes);
-    m->network.eval(&m->network, CHECK_IMAGES, x, level, y);
+    m->network.set_levels(&m->network, CHECK_IMAGES, level);
+    m->network.eval(&m->network, CHECK_IMAGES, x, y);
     d->ops->download(d, output, y, bytes);
     const int64_t side = m->side, channels = m->channels;
     const struct safetensors_item items[] = {

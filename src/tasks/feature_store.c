@@ -12,22 +12,20 @@
 #include "base/timer.h"
 #include "files/h5io.h"
 
-enum { ROUND = 128 }; /* images a rank between two looks at the time */
 static const char format[] = "peclet-features";
 
 struct feature_store {
     struct job *job;
     struct h5_file *file;
-    int dim;
+    int dim, any;
     char path[JOB_PATH];
 };
 
 /* 0 is "no features yet". */
-static int64_t mark_of(const struct image_set *set, int64_t i)
+static int64_t mark_of(const struct image *image)
 {
-    size_t numbers = (size_t)set->side * (size_t)set->side * (size_t)set->channels;
-    const float *image = set->images + (size_t)i * numbers;
-    return 1 + (int64_t)crc32_z(0, (const void *)image, numbers * sizeof *image);
+    size_t numbers = (size_t)image->height * (size_t)image->width * (size_t)image->channels;
+    return 1 + (int64_t)crc32_z(0, (const void *)image->x, numbers * sizeof *image->x);
 }
 
 /* What the rows depend on beside the images: the weights as a file, the resizing, the sizes. */
@@ -35,7 +33,8 @@ static void describe(const struct job *job, const char *feature, int dim, int se
                      const struct named_set *set, char text[2 * JOB_PATH])
 {
     const struct evaluate_settings *s = &job->settings.evaluate;
-    const char *weights = strcmp(feature, "inception") ? s->weights : s->inception_weights;
+    const char *weights =
+        !strcmp(feature, "inception") && *s->inception_weights ? s->inception_weights : s->weights;
     struct stat file = {0};
     stat(weights, &file);
     int used = snprintf(text, 2 * JOB_PATH, "%s %d, %s %lld %lld, %s", feature, dim, weights,
@@ -106,6 +105,7 @@ int feature_store_open(struct job *job, const char *feature, int dim, int sets,
     char key[2 * JOB_PATH], name[64];
     f->job = job;
     f->dim = dim;
+    f->any = eye_takes_any(feature);
     snprintf(name, sizeof name, "features-%s.h5", feature);
     job_path(job, name, f->path);
     describe(job, feature, dim, sets, set, key);
@@ -119,62 +119,134 @@ int feature_store_open(struct job *job, const char *feature, int dim, int sets,
     return 0;
 }
 
-/* The features of rows first..first+count of this rank that the file does not have. */
-static void see(const struct feature_store *f, struct judge *judge, const struct image_set *set,
-                int64_t first, int64_t count, int64_t *mark, float *features)
+/* Images first..first+count of this rank; release them with let_go. */
+static int look(const struct feature_store *f, const struct image_set *set, int64_t first,
+                int64_t count, float *room, struct image *images)
 {
-    size_t numbers = (size_t)set->side * (size_t)set->side * (size_t)set->channels;
-    for (int64_t i = first, next; i < first + count; i = next) {
-        int64_t wanted = mark_of(set, i);
-        next = i + 1;
-        if (mark[i] == wanted)
-            continue;
-        mark[i] = wanted;
-        while (next < first + count && mark[next] != mark_of(set, next)) {
-            mark[next] = mark_of(set, next);
-            next++;
-        }
-        judge_run(judge, next - i, set->images + (size_t)i * numbers, features + i * f->dim);
-    }
+    if (f->any)
+        return image_set_read_any(set, first, count, images);
+    for (int64_t i = 0; i < count; i++)
+        images[i] =
+            (struct image){set->height, set->width, set->channels, room + i * image_values(set)};
+    return image_set_read(set, first, count, room);
 }
 
-int feature_store_run(struct feature_store *f, struct judge *judge, const struct named_set *named,
-                      float *features)
+static void let_go(const struct feature_store *f, int64_t count, struct image *images)
+{
+    if (f->any)
+        images_free(count, images);
+}
+
+/* What a round needs, for at most `most` images. */
+struct round {
+    int64_t most;
+    float *room;
+    struct image *images;
+};
+
+/* Of rows that have features, those lose their mark whose image has changed since. */
+static int check_marks(const struct feature_store *f, const struct image_set *set,
+                       struct round *round, int64_t *mark)
+{
+    int failed = 0;
+    for (int64_t first = 0, count; first < set->count && !failed; first += count) {
+        count = set->count - first < round->most ? set->count - first : round->most;
+        int64_t marked = 0;
+        for (int64_t i = 0; i < count; i++)
+            marked += mark[first + i] != 0;
+        if (!marked)
+            continue;
+        failed = look(f, set, first, count, round->room, round->images);
+        for (int64_t i = 0; i < count && !failed; i++)
+            if (mark[first + i] != mark_of(&round->images[i]))
+                mark[first + i] = 0;
+        let_go(f, count, round->images);
+    }
+    return failed;
+}
+
+/* The features of rows first..first+count of this rank that the file does not have, *made of them. */
+static int see(const struct feature_store *f, struct eye *eye, const struct image_set *set,
+               int64_t first, int64_t count, struct round *round, int64_t *mark, float *features,
+               int64_t *made)
+{
+    *made = 0;
+    for (int64_t i = 0; i < count; i++)
+        *made += mark[first + i] == 0;
+    if (!*made)
+        return 0;
+    int failed = look(f, set, first, count, round->room, round->images);
+    for (int64_t i = 0, next; i < count && !failed; i = next) {
+        for (next = i; next < count && mark[first + next] == 0; next++)
+            mark[first + next] = mark_of(&round->images[next]);
+        if (next > i)
+            eye_run(eye, next - i, round->images + i, features + (first + i) * f->dim);
+        else
+            next++;
+    }
+    let_go(f, count, round->images);
+    return failed;
+}
+
+static int load(struct feature_store *f, const struct named_set *named, struct round *round,
+                float *features, int64_t *mark)
+{
+    const struct image_set *set = named->images;
+    char name[32];
+    mark_name(named, name);
+    if (h5_read_rows(f->file, named->name, set->first, set->count, features) ||
+        h5_read_rows(f->file, name, set->first, set->count, mark) ||
+        comm_agree(f->job->comm, check_marks(f, set, round, mark)))
+        return TASK_FAILED;
+    int64_t there = 0;
+    for (int64_t i = 0; i < set->count; i++)
+        there += mark[i] != 0;
+    there = comm_sum_int(f->job->comm, there);
+    if (there)
+        log_info("going on with %lld of %lld features of the %s", (long long)there,
+                 (long long)set->total, named->name);
+    return TASK_DONE;
+}
+
+int feature_store_run(struct feature_store *f, struct eye *eye, const struct named_set *named,
+                      struct progress *progress, int64_t before, float *features)
 {
     struct comm *comm = f->job->comm;
     const struct image_set *set = named->images;
     char name[32];
-    double rounds = (double)((set->count + ROUND - 1) / ROUND), slowest_s = 0;
-    int64_t *mark = mem_alloc((size_t)set->count * sizeof *mark);
+    struct round round = {.most = image_set_slab(set)};
+    double rounds = (double)((set->count + round.most - 1) / round.most), slowest_s = 0;
+    int64_t *mark = mem_alloc((size_t)set->count * sizeof *mark), all = round.most * comm->size;
+    round.room =
+        f->any ? NULL : mem_alloc((size_t)(round.most * image_values(set)) * sizeof(float));
+    round.images = mem_alloc((size_t)round.most * sizeof *round.images);
     mark_name(named, name);
     comm->ops->max_f64(comm, &rounds, 1);
-    int result = h5_read_rows(f->file, named->name, set->first, set->count, features) ||
-                         h5_read_rows(f->file, name, set->first, set->count, mark)
-                     ? TASK_FAILED
-                     : TASK_DONE;
-    int64_t there = 0;
-    for (int64_t i = 0; i < set->count && !result; i++)
-        there += mark[i] == mark_of(set, i);
-    there = comm_sum_int(comm, there);
-    if (there)
-        log_info("going on with %lld of %lld features of the %s", (long long)there,
-                 (long long)set->total, named->name);
+    int result = load(f, named, &round, features, mark);
     for (int64_t r = 0; r < (int64_t)rounds && !result; r++) {
         double began = timer_now_s();
-        int64_t first = r * ROUND < set->count ? r * ROUND : set->count;
-        int64_t count = set->count - first < ROUND ? set->count - first : ROUND;
+        int64_t made;
+        int64_t first = r * round.most < set->count ? r * round.most : set->count;
+        int64_t count = set->count - first < round.most ? set->count - first : round.most;
         timer_begin("evaluate/features");
-        see(f, judge, set, first, count, mark, features);
+        int failed = see(f, eye, set, first, count, &round, mark, features, &made);
         timer_end("evaluate/features");
-        if (h5_write_rows(f->file, named->name, set->first + first, count,
+        if (comm_agree(comm, failed) ||
+            h5_write_rows(f->file, named->name, set->first + first, count,
                           features + first * f->dim) ||
             h5_write_rows(f->file, name, set->first + first, count, mark + first))
             result = TASK_FAILED;
+        progress_show(progress, before + ((r + 1) * all < set->total ? (r + 1) * all : set->total),
+                      NULL);
         slowest_s = timer_now_s() - began > slowest_s ? timer_now_s() - began : slowest_s;
-        if (!result && stop_requested(f->job, slowest_s) == STOP_LEAVE)
+        /* a start that is stopped again and again has done something each time */
+        if (!result && comm_sum_int(comm, made) > 0 &&
+            stop_requested(f->job, slowest_s) == STOP_LEAVE)
             result = TASK_STOPPED;
     }
     mem_free(mark);
+    mem_free(round.room);
+    mem_free(round.images);
     if (result == TASK_STOPPED)
         log_info("evaluation stopped (%s) within the features of the %s; run again to go on",
                  stop_reason(), named->name);

@@ -79,8 +79,10 @@ static int measure_some(struct job *job, struct heldout *h, int64_t first, int c
 {
     struct device *d = job->device;
     struct corruption *c = &h->corruption;
+    struct network *net = &h->model.network;
     uint64_t seed = (uint64_t)job->settings.run.seed;
     int64_t per = c->per_image, values = count * per;
+    struct draw_key draw = {seed, numbered_from + first, 0};
     if (job_read_images(h->dataset, 1, first, count, per, c->host))
         return 1;
     for (int i = 0; i < count; i++) {
@@ -91,9 +93,11 @@ static int measure_some(struct job *job, struct heldout *h, int64_t first, int c
     }
     corruption_run(c, count, count, h->u, h->delta);
     d->ops->copy(d, h->input, h->u, (size_t)values * sizeof(float));
-    d->ops->add_normal(d, count, per, job->settings.train.noise, seed, RNG_TRAIN_NOISE, 0,
-                       numbered_from + first, h->input);
-    h->model.network.eval(&h->model.network, count, h->input, h->level, h->output);
+    d->ops->upload(d, h->model.draw, &draw, sizeof draw);
+    d->ops->add_normal(d, count, per, job->settings.train.noise, RNG_TRAIN_NOISE, h->model.draw,
+                       h->input);
+    net->set_levels(net, count, h->level);
+    net->eval(net, count, h->input, h->output);
     h->target->want(d, values, &(struct target_pair){h->input, h->u, h->delta, c->x0}, h->want);
     d->ops->squared_error(d, count, per, h->output, h->want, 1.0, h->loss, NULL);
     d->ops->download(d, h->loss_host, h->loss, (size_t)count * sizeof(float));

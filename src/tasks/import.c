@@ -4,8 +4,11 @@
  * Ranks work in rounds of whole chunks. In a round each rank decodes its share (threads take picture
  * by picture), the ranks tell each other how many came out well, and each writes its own behind those
  * of the ranks before it: rows follow the order of the collection without a gap, whatever was damaged
- * and however many ranks there are. Mirror images come from the rows already written, so nothing is
- * decoded twice. */
+ * and however many ranks there are. Mirror images come from the rows already written, so no image is
+ * decoded twice, but for the first: every rank looks at it where the deck leaves its size open.
+ *
+ * An import that is stopped or killed goes on after the last round that was counted (dataset_mark). */
+#include <math.h>
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +21,8 @@
 #include "tasks/import_source.h"
 #include "tasks/tasks.h"
 
-enum { ROUND_CHUNKS = 4 }; /* of a rank: long enough that ranks seldom wait for each other */
+enum { ROUND_CHUNKS = 4 };       /* of a rank: long enough that ranks seldom wait for each other */
+static const double MARK_S = 10; /* between two counts: each waits for the disk */
 
 /* One split: images first..first+count of a source. */
 struct split {
@@ -151,7 +155,8 @@ static int write_share(struct job *job, struct h5_file *file, int test, const st
     return comm_agree(comm, failed);
 }
 
-/* Rows 0..count of a split of one file to rows at..at+count of the same or another one, mirrored or not. Collective. */
+/* Rows 0..count of a split of one file to rows at..at+count of the same or another one, mirrored or not; a stop leaves
+ * them to be copied anew. Collective. */
 static int copy_rows(struct job *job, struct h5_file *from, struct h5_file *to,
                      const struct dataset_shape *shape, int test, int64_t count, int64_t at,
                      int mirrored)
@@ -161,9 +166,11 @@ static int copy_rows(struct job *job, struct h5_file *from, struct h5_file *to,
     int64_t chunk = dataset_chunk_rows(shape), round = chunk * ROUND_CHUNKS * comm->size;
     size_t image_bytes = (size_t)shape->height * (size_t)shape->width * (size_t)shape->channels;
     struct share s = share_create(chunk * ROUND_CHUNKS, image_bytes);
-    int failed = h5_flush(from); /* rows that other ranks wrote are read */
+    int failed = h5_flush(from), stopped = 0; /* rows that other ranks wrote are read */
+    double slowest_s = 0;
     comm->ops->barrier(comm);
-    for (int64_t done = 0; done < count && !failed; done += round) {
+    for (int64_t done = 0; done < count && !failed && !stopped; done += round) {
+        double began = timer_now_s();
         int64_t rows = count - done < round ? count - done : round;
         struct range mine = split_chunks(rows, chunk, comm->size, comm->rank);
         int64_t first = mine.count ? done + mine.first : 0, target = mine.count ? at + first : 0;
@@ -177,25 +184,32 @@ static int copy_rows(struct job *job, struct h5_file *from, struct h5_file *to,
         failed = dataset_write(to, test, target, mine.count, s.pixels) ||
                  (labels && dataset_write_labels(to, test, target, mine.count, s.labels));
         failed = comm_agree(comm, failed);
+        timer_alive();
+        slowest_s = fmax(slowest_s, timer_now_s() - began);
+        stopped = done + round < count && stop_requested(job, slowest_s) == STOP_LEAVE;
     }
     share_free(&s);
-    return failed;
+    return failed ? TASK_FAILED : stopped ? TASK_STOPPED : TASK_DONE;
 }
 
-/* Every image of a split, decoded; *good: how many came out well. Collective. */
+/* What an earlier start left of the images of a split, decoded, and counted. Collective. */
 static int write_split(struct job *job, struct h5_file *file, const struct dataset_shape *shape,
-                       int test, const struct split *split, int64_t *good)
+                       int test, const struct split *split, struct dataset_progress *p)
 {
     struct comm *comm = job->comm;
-    int64_t chunk = dataset_chunk_rows(shape), done = 0;
+    int64_t chunk = dataset_chunk_rows(shape), done = p->good[test];
+    double slowest_s = 0, marked_s = timer_now_s();
+    int stopped = 0;
     size_t image_bytes = (size_t)shape->height * (size_t)shape->width * (size_t)shape->channels;
     struct share share = share_create(chunk * ROUND_CHUNKS, image_bytes);
     struct progress progress;
     int failed = 0;
 
-    progress_start(&progress, test ? "import test" : "import", "images", 0, split->count);
-    for (int64_t at = 0; at < split->count && !failed; at += share.room * comm->size) {
-        int64_t left = split->count - at, round = share.room * comm->size;
+    progress_start(&progress, test ? "import test" : "import", "images", p->read[test],
+                   split->count);
+    while (p->read[test] < split->count && !failed && !stopped) {
+        double began = timer_now_s();
+        int64_t at = p->read[test], left = split->count - at, round = share.room * comm->size;
         round = left < round ? left : round;
         struct range mine = split_chunks(round, chunk, comm->size, comm->rank);
         timer_begin("import/read");
@@ -204,9 +218,21 @@ static int write_split(struct job *job, struct h5_file *file, const struct datas
         timer_end("import/read");
         timer_begin("import/write");
         failed = write_share(job, file, test, split, &share, mine.count, worst, &done);
+        p->read[test] = at + round;
+        p->good[test] = done;
+        slowest_s = fmax(slowest_s, timer_now_s() - began);
+        stopped =
+            !failed && p->read[test] < split->count && stop_requested(job, slowest_s) == STOP_LEAVE;
+        if (!failed && (stopped || comm_agree(comm, timer_now_s() - marked_s > MARK_S))) {
+            failed = dataset_mark(file, p);
+            marked_s = timer_now_s();
+        }
         timer_end("import/write");
         progress_show(&progress, at + round, NULL);
     }
+    share_free(&share);
+    if (stopped && !failed)
+        return TASK_STOPPED;
     if (!failed)
         progress_end(&progress, split->count);
     if (!failed && done < split->count)
@@ -217,9 +243,7 @@ static int write_split(struct job *job, struct h5_file *file, const struct datas
                   (long long)split->count);
         failed = 1;
     }
-    *good = done;
-    share_free(&share);
-    return failed;
+    return failed ? TASK_FAILED : TASK_DONE;
 }
 
 /* Labels of a split: those of the deck's file, or the collection's own. */
@@ -297,61 +321,85 @@ static int check_sizes(const struct dataset_settings *s, const struct split spli
     return 0;
 }
 
+/* The file that images are decoded into: what an earlier start left of it, or a new one. Collective. */
+static int open_decoded(struct job *job, const char *path, const struct dataset_shape *shape,
+                        int resume, struct h5_file **out, struct dataset_progress *p)
+{
+    const char *hints = job->settings.store.hints;
+    if (resume && !dataset_resume(path, job->comm, shape, hints, out, p)) {
+        log_info("%s: going on after %lld images", path, (long long)(p->read[0] + p->read[1]));
+        return 0;
+    }
+    *p = (struct dataset_progress){{0}, {0}};
+    return dataset_create(path, job->comm, shape, job->deck, job->settings.forward.mode, hints,
+                          out);
+}
+
 /* The file for good from the one in which damaged images were left out. Collective. */
 static int write_good(struct job *job, const char *path, struct h5_file *all,
-                      struct dataset_shape *shape, const struct split split[2],
-                      const int64_t good[2], struct h5_file **out)
+                      struct dataset_shape *shape, int flip, const struct dataset_progress *p,
+                      struct h5_file **out)
 {
-    shape->count = split[0].flip ? 2 * good[0] : good[0];
-    shape->test_count = good[1];
+    shape->count = flip ? 2 * p->good[0] : p->good[0];
+    shape->test_count = p->good[1];
     if (dataset_create(path, job->comm, shape, job->deck, job->settings.forward.mode,
-                       job->settings.store.hints, out))
-        return 1;
-    return h5_set_int(*out, "images_left_out", split[0].count - good[0]) ||
-           h5_set_int(*out, "test_images_left_out", split[1].count - good[1]) ||
-           copy_rows(job, all, *out, shape, 0, good[0], 0, 0) ||
-           copy_rows(job, all, *out, shape, 1, good[1], 0, 0);
+                       job->settings.store.hints, out) ||
+        h5_set_int(*out, "images_left_out", p->read[0] - p->good[0]) ||
+        h5_set_int(*out, "test_images_left_out", p->read[1] - p->good[1]))
+        return TASK_FAILED;
+    int result = copy_rows(job, all, *out, shape, 0, p->good[0], 0, 0);
+    return result ? result : copy_rows(job, all, *out, shape, 1, p->good[1], 0, 0);
 }
 
 /* Where damaged images are left out, the number of rows is known only at the end: what came out well
  * is then put down in a file beside the one that is meant, and copied. */
-static int write_file(struct job *job, const char *path, const struct split split[2])
+static int write_file(struct job *job, const char *path, const struct split split[2],
+                      enum job_found found)
 {
     const struct image_source *source = split[0].source;
     struct dataset_shape shape = {split_rows(&split[0]), split[1].count,   source->height,
                                   source->width,         source->channels, !!split[0].labels,
                                   !!split[1].labels};
-    struct h5_file *file = NULL, *all = NULL;
-    int64_t good[2] = {0, 0};
+    struct h5_file *decoded = NULL, *file = NULL;
+    struct dataset_progress p;
     int skip = split[0].skip;
     char beside[JOB_PATH];
     job_path(job, "dataset-all.h5", beside);
-    int failed =
-        dataset_create(skip ? beside : path, job->comm, &shape, job->deck,
-                       job->settings.forward.mode, job->settings.store.hints, skip ? &all : &file);
-    for (int test = 0; test < 2 && !failed; test++)
-        failed = write_split(job, skip ? all : file, &shape, test, &split[test], &good[test]);
-    if (!failed && skip)
-        failed = write_good(job, path, all, &shape, split, good, &file);
-    if (!failed && split[0].flip)
-        failed = copy_rows(job, file, file, &shape, 0, good[0], good[0], 1);
-    failed = comm_agree(job->comm, failed);
-    if (file && !failed)
-        failed = dataset_finish(file);
+    if (skip)
+        found = job_look(job, FILE_DATASET, beside, "peclet-dataset");
+    int result =
+        open_decoded(job, skip ? beside : path, &shape, found == JOB_UNFINISHED, &decoded, &p);
+    for (int test = 0; test < 2 && !result; test++)
+        result = write_split(job, decoded, &shape, test, &split[test], &p);
+    if (!result && (skip || split[0].flip)) /* a stop while rows are copied costs no decoding */
+        result = dataset_mark(decoded, &p);
+    if (!skip)
+        file = decoded;
+    else if (!result)
+        result = write_good(job, path, decoded, &shape, split[0].flip, &p, &file);
+    if (!result && split[0].flip)
+        result = copy_rows(job, file, file, &shape, 0, p.good[0], p.good[0], 1);
+    result = comm_agree(job->comm, result);
+    if (!result)
+        result = dataset_mark(file, &p) || dataset_finish(file);
     else
         h5_close(file);
-    h5_close(all);
+    if (skip)
+        h5_close(decoded);
     if (job->comm->rank == 0) {
-        if (all)
+        if (skip && result != TASK_STOPPED)
             remove(beside);
-        if (failed)
+        if (result == TASK_FAILED)
             remove(path);
     }
-    if (!failed)
+    if (result == TASK_DONE)
         log_info("%s: %lld images, %lld held out, %dx%d, %d channel(s)", path,
                  (long long)shape.count, (long long)shape.test_count, shape.width, shape.height,
                  shape.channels);
-    return failed;
+    if (result == TASK_STOPPED)
+        log_info("import stopped (%s) after %lld of %lld images; run again to go on", stop_reason(),
+                 (long long)(p.read[0] + p.read[1]), (long long)(split[0].count + split[1].count));
+    return result;
 }
 
 int task_import(struct job *job)
@@ -361,21 +409,21 @@ int task_import(struct job *job)
     int32_t *labels[2] = {NULL, NULL};
     char path[JOB_PATH];
 
-    if (job_look(job, FILE_DATASET, job_path(job, "dataset.h5", path), "peclet-dataset") ==
-        JOB_COMPLETE) {
+    enum job_found found =
+        job_look(job, FILE_DATASET, job_path(job, "dataset.h5", path), "peclet-dataset");
+    if (found == JOB_COMPLETE) {
         log_info("%s is complete", path);
         return TASK_DONE;
     }
     timer_begin("import");
     int threads = job->device->threads > 0 ? job->device->threads : 1;
     int failed = choose_splits(s, threads, split, labels) || check_sizes(s, split);
-    if (!(failed = comm_agree(job->comm, failed)))
-        failed = write_file(job, path, split);
+    int result = comm_agree(job->comm, failed) ? TASK_FAILED : write_file(job, path, split, found);
     if (split[1].source != split[0].source)
         image_source_close(split[1].source);
     image_source_close(split[0].source);
     mem_free(labels[0]);
     mem_free(labels[1]);
     timer_end("import");
-    return comm_agree(job->comm, failed) ? TASK_FAILED : TASK_DONE;
+    return comm_agree(job->comm, result);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * job: what all tasks share: paths in the run's folder, what a file depends on, reading images, the
  * plan. */
+#include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,6 +85,28 @@ int job_read_images(struct h5_file *dataset, int test, int64_t first, int64_t co
     return failed;
 }
 
+/* A value that is not finite would reach every pixel, since all frames share one scale; and a field
+ * that is zero has none. */
+static int check_velocity_field(const char *path, const float *field, int64_t frames, int side)
+{
+    int64_t cells = (int64_t)side * side, count = frames * 2 * cells;
+    int moves = 0;
+    for (int64_t i = 0; i < count; i++) {
+        if (!isfinite(field[i])) {
+            log_error("%s: /velocity must be finite: %s is %g in frame %lld, row %lld, column %lld "
+                      "(counted from 0)",
+                      path, i / cells % 2 ? "vy" : "vx", (double)field[i],
+                      (long long)(i / cells / 2), (long long)(i % cells / side),
+                      (long long)(i % side));
+            return 1;
+        }
+        moves |= field[i] != 0.0f;
+    }
+    if (!moves)
+        log_error("%s: /velocity is zero everywhere: it cannot be scaled to &forward pe", path);
+    return !moves;
+}
+
 static int read_velocity_file(const char *path, int side, float **field, int *frames)
 {
     struct h5_file *file = NULL;
@@ -92,15 +116,16 @@ static int read_velocity_file(const char *path, int side, float **field, int *fr
     if (h5_open(path, NULL, 0, "", &file))
         return 1;
     int failed = h5_dataset_info(file, "/velocity", &type, &rank, dims);
-    if (!failed && (type != H5_F32 || rank != 4 || dims[0] < 1 || dims[1] != 2 || dims[2] != side ||
-                    dims[3] != side)) {
+    if (!failed && (type != H5_F32 || rank != 4 || dims[0] < 1 || dims[0] > INT_MAX ||
+                    dims[1] != 2 || dims[2] != side || dims[3] != side)) {
         log_error("%s: /velocity must be float32 [frames,2,%d,%d]", path, side, side);
         failed = 1;
     }
     if (!failed) {
         *field = mem_alloc((size_t)(dims[0] * dims[1] * dims[2] * dims[3]) * sizeof **field);
         *frames = (int)dims[0];
-        failed = h5_read_rows(file, "/velocity", 0, dims[0], *field);
+        failed = h5_read_rows(file, "/velocity", 0, dims[0], *field) ||
+                 check_velocity_field(path, *field, dims[0], side);
     }
     h5_close(file);
     return failed;
@@ -111,7 +136,7 @@ int job_plan(const struct job *job, int side, int channels, struct adr_plan *pla
     const struct settings *s = &job->settings;
     int frames = 0;
     *field = NULL;
-    if (!strcmp(s->velocity.kind, "file") &&
+    if (!strcmp(s->velocity.kind, "file") && *s->velocity.path &&
         read_velocity_file(s->velocity.path, side, field, &frames))
         return 1;
     return physics_plan(&s->forward, &s->velocity, &s->lbm, (uint64_t)s->run.seed, side, channels,

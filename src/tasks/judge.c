@@ -22,14 +22,14 @@ struct judge {
     struct weight_source source;
     struct convnet *net;
     enum input input;
-    struct resize resize; /* of the Inception network */
-    int side, channels, net_side;
+    int side, channels; /* of the images; for Inception any will do */
+    int net_side;
     int result, dim; /* the map of features */
     int is_fid;
     struct trunk trunk; /* of LPIPS */
     const int *tap_channels;
     float *linear[TRUNK_MAX_TAPS];
-    float *input_batch, *rgb; /* [BATCH, net_side, net_side, 3], [side, side, 3] */
+    float *input_batch; /* [BATCH, net_side, net_side, 3] */
 };
 
 /* Rank 0 reads, all get it. */
@@ -78,7 +78,6 @@ static struct judge *create(struct job *job, int side, int channels, int net_sid
                         .source = {read_shared, g}};
     size_t pixels = (size_t)net_side * (size_t)net_side;
     g->input_batch = mem_zalloc(BATCH * pixels * 3 * sizeof(float));
-    g->rgb = mem_alloc((size_t)side * (size_t)side * 3 * sizeof(float));
     return g;
 }
 
@@ -109,8 +108,6 @@ int judge_features(struct job *job, const char *features, int side, int channels
     REQUIRE(judge_knows(features));
     enum input input = !inception ? INPUT_IMAGENET : clean ? INPUT_FID_CLEAN : INPUT_FID_PYTORCH;
     struct judge *g = create(job, side, channels, inception ? INCEPTION_SIDE : side, input);
-    if (inception)
-        g->resize = resize_create(clean ? RESIZE_BICUBIC : RESIZE_POINT, side, INCEPTION_SIDE, 3);
     int failed = open_weights(g, inception ? s->inception_weights : "", s->weights, features,
                               inception ? "inception_weights" : "weights");
     if (!failed) {
@@ -175,64 +172,70 @@ int judge_is_fid(const struct judge *g)
 }
 
 /* One image as the network wants it: x [net_side, net_side, 3]. */
-static void prepare(const struct judge *g, const float *image, float *x)
+static void prepare(const struct judge *g, const struct image *image, float *x)
 {
     static const float mean[3] = {0.485f, 0.456f, 0.406f}, deviation[3] = {0.229f, 0.224f, 0.225f};
-    int64_t pixels = (int64_t)g->side * g->side, out = (int64_t)g->net_side * g->net_side * 3;
-    for (int64_t i = 0; i < 3 * pixels; i++) {
-        float v = image[i / 3 * g->channels + (g->channels == 3 ? i % 3 : 0)];
+    int h = image->height, w = image->width, c = image->channels;
+    int64_t in = (int64_t)h * w * 3, out = (int64_t)g->net_side * g->net_side * 3;
+    float *rgb = mem_alloc((size_t)in * sizeof *rgb);
+    for (int64_t i = 0; i < in; i++) {
+        float v = image->x[i / 3 * c + (c == 3 ? i % 3 : 0)];
         v = rintf((v > 0 ? fminf(v, 1) : 0) * 255.0f);
-        g->rgb[i] = g->input == INPUT_FID_CLEAN ? v : v / 255.0f;
+        rgb[i] = g->input == INPUT_FID_CLEAN ? v : v / 255.0f;
     }
     switch (g->input) {
     case INPUT_IMAGENET:
         for (int64_t i = 0; i < out; i++)
-            x[i] = (g->rgb[i] - mean[i % 3]) / deviation[i % 3];
+            x[i] = (rgb[i] - mean[i % 3]) / deviation[i % 3];
         break;
     case INPUT_LPIPS:
         for (int64_t i = 0; i < out; i++)
-            x[i] = (2 * g->rgb[i] - 1 - lpips_shift[i % 3]) / lpips_scale[i % 3];
+            x[i] = (2 * rgb[i] - 1 - lpips_shift[i % 3]) / lpips_scale[i % 3];
         break;
     case INPUT_FID_PYTORCH:
-        resize_run(&g->resize, 3, g->rgb, x);
+        resize(RESIZE_POINT, h, w, 3, rgb, g->net_side, x);
         for (int64_t i = 0; i < out; i++)
             x[i] = 2 * x[i] - 1;
         break;
     case INPUT_FID_CLEAN:
-        resize_run(&g->resize, 3, g->rgb, x);
+        resize(RESIZE_BICUBIC, h, w, 3, rgb, g->net_side, x);
         for (int64_t i = 0; i < out; i++)
             x[i] = (fminf(fmaxf(x[i], 0), 255) - 128) / 128;
         break;
     }
+    mem_free(rgb);
 }
 
 /* The network on n <= BATCH images; what is missing is what was there before. */
-static void look(struct judge *g, int n, const float *images)
+static void look(struct judge *g, int n, const struct image *images)
 {
-    int64_t values = (int64_t)g->side * g->side * g->channels,
-            inputs = (int64_t)g->net_side * g->net_side * 3;
+    int64_t inputs = (int64_t)g->net_side * g->net_side * 3;
+#pragma omp parallel for schedule(dynamic)
     for (int i = 0; i < n; i++)
-        prepare(g, images + i * values, g->input_batch + i * inputs);
+        prepare(g, &images[i], g->input_batch + i * inputs);
     convnet_run(g->net, g->input_batch);
 }
 
-void judge_run(struct judge *g, int64_t n, const float *images, float *out)
+void judge_run(struct judge *g, int64_t n, const struct image *images, float *out)
 {
-    int64_t values = (int64_t)g->side * g->side * g->channels;
     float *batch = mem_alloc((size_t)BATCH * (size_t)g->dim * sizeof *batch);
     for (int64_t first = 0; first < n; first += BATCH) {
         int count = n - first < BATCH ? (int)(n - first) : BATCH;
-        look(g, count, images + first * values);
+        look(g, count, images + first);
         convnet_map(g->net, g->result, batch);
         memcpy(out + first * g->dim, batch, (size_t)count * (size_t)g->dim * sizeof *batch);
     }
     mem_free(batch);
 }
 
-/* The maps of a batch at every tap. */
+/* The maps of a batch, images [n, side, side, channels], at every tap. */
 static void look_at_taps(struct judge *g, int n, const float *images, float *maps[TRUNK_MAX_TAPS])
 {
-    look(g, n, images);
+    struct image image[BATCH];
+    int64_t values = (int64_t)g->side * g->side * g->channels;
+    for (int i = 0; i < n; i++)
+        image[i] = (struct image){g->side, g->side, g->channels, images + i * values};
+    look(g, n, image);
     for (int t = 0; t < g->trunk.taps; t++)
         convnet_map(g->net, g->trunk.tap[t], maps[t]);
 }
@@ -279,9 +282,6 @@ void judge_destroy(struct judge *g)
     convnet_destroy(g->net);
     for (int t = 0; t < TRUNK_MAX_TAPS; t++)
         mem_free(g->linear[t]);
-    if (g->resize.out)
-        resize_free(&g->resize);
     mem_free(g->input_batch);
-    mem_free(g->rgb);
     mem_free(g);
 }

@@ -1,14 +1,15 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "tasks/lpips_pairs.h"
-
+/* SPDX-License-Identifier: Apache-2.0
+ * The score 'lpips': how far samples went from the images that seeded them. Pairs are a sample and
+ * the clean image of its seed; of each seed image the first evaluate.lpips_repeats samples count. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/timer.h"
 #include "files/dataset.h"
+#include "tasks/evaluation.h"
 #include "tasks/judge.h"
 
 struct pair {
@@ -16,39 +17,57 @@ struct pair {
     double distance;
 };
 
-/* Seed images of this rank's samples: seed [count] and the clean images [count, ...]. */
-static int read_seeds(struct job *job, const struct image_set *samples, int64_t *seed, float *clean)
+/* Of which split: train or test. */
+static int seeds_are_test(const struct evaluation *e, int which)
 {
-    const struct evaluate_settings *s = &job->settings.evaluate;
-    int test = !strcmp(job->settings.sample.prior_split, "test"), failed;
-    int64_t per_image = (int64_t)samples->side * samples->side * samples->channels;
-    char path[JOB_PATH], fake[JOB_PATH];
-    struct h5_file *file = NULL, *dataset = NULL;
-    struct dataset_shape shape;
+    return which == SAMPLES &&
+           strcmp(*e->seeds ? e->seeds : e->job->settings.sample.prior_split, "train") != 0;
+}
 
-    if (!*s->fake)
-        job_path(job, "samples.h5", fake);
-    failed = h5_open(*s->fake ? s->fake : fake, NULL, 0, "", &file);
-    if (!failed && !h5_dataset_exists(file, "/seed_image")) {
+/* Seed images of this rank's samples: seed [count], checked against the data set, which stays open. */
+static int read_seeds(struct evaluation *e, int which, int64_t *seed, struct h5_file **dataset)
+{
+    const struct image_set *samples = &e->compared[which];
+    struct dataset_shape shape;
+    char path[JOB_PATH];
+    if (!samples->file || !h5_dataset_exists(samples->file, "/seed_image")) {
         log_error("%s has no /seed_image: 'lpips' pairs samples of this program with their seeds",
-                  *s->fake ? s->fake : fake);
-        failed = 1;
-    }
-    failed = failed || h5_read_rows(file, "/seed_image", samples->first, samples->count, seed) ||
-             dataset_open(job_path(job, "dataset.h5", path), NULL, &shape, &dataset);
-    h5_close(file);
-    if (failed)
+                  samples->path);
         return 1;
-    int64_t stored = test ? shape.test_count : shape.count;
-    int fits = shape.width == samples->side && shape.channels == samples->channels;
+    }
+    if (h5_read_rows(samples->file, "/seed_image", samples->from + samples->first, samples->count,
+                     seed) ||
+        dataset_open(job_path(e->job, "dataset.h5", path), NULL, &shape, dataset))
+        return 1;
+    int64_t stored = seeds_are_test(e, which) ? shape.test_count : shape.count;
+    int fits = shape.width == samples->width && shape.channels == samples->channels;
     for (int64_t i = 0; i < samples->count && fits; i++)
         fits = seed[i] >= 0 && seed[i] < stored;
     if (!fits)
         log_error("%s does not hold the seed images of the samples", path);
-    failed = !fits;
-    for (int64_t i = 0; i < samples->count && !failed; i++)
-        failed = job_read_images(dataset, test, seed[i], 1, per_image, clean + i * per_image);
-    h5_close(dataset);
+    return !fits;
+}
+
+/* distance [count] of this rank's samples to their seed images. */
+static int distances(struct evaluation *e, int which, struct judge *judge, struct h5_file *dataset,
+                     const int64_t *seed, double *distance)
+{
+    const struct image_set *s = &e->compared[which];
+    int64_t slab = image_set_slab(s), values = image_values(s);
+    float *images = mem_alloc((size_t)(slab * values) * sizeof *images);
+    float *clean = mem_alloc((size_t)(slab * values) * sizeof *clean);
+    int failed = 0;
+    for (int64_t first = 0, n; first < s->count && !failed; first += n) {
+        n = s->count - first < slab ? s->count - first : slab;
+        failed = image_set_read(s, first, n, images);
+        for (int64_t i = 0; i < n && !failed; i++)
+            failed = job_read_images(dataset, seeds_are_test(e, which), seed[first + i], 1, values,
+                                     clean + i * values);
+        if (!failed)
+            judge_pairs(judge, n, images, clean, distance + first, NULL);
+    }
+    mem_free(images);
+    mem_free(clean);
     return failed;
 }
 
@@ -84,13 +103,9 @@ static double deviation(double sum, double square, double n)
 }
 
 /* What the pairs of all seeds say; pairs are sorted. */
-struct summary {
-    int64_t pairs, repeated; /* pairs that count; seeds with more than one */
-    double mean, pair_std, std;
-};
-static struct summary summarise(const struct pair *pairs, int64_t n, int64_t repeats)
+static struct lpips_summary summarise(const struct pair *pairs, int64_t n, int64_t repeats)
 {
-    struct summary s = {0};
+    struct lpips_summary s = {0};
     double sum = 0, square = 0;
     for (int64_t i = 0, next; i < n; i = next) {
         double own = 0, own_square = 0, count = 0;
@@ -101,7 +116,7 @@ static struct summary summarise(const struct pair *pairs, int64_t n, int64_t rep
             own_square += pairs[next].distance * pairs[next].distance;
             count++;
         }
-        s.pairs += (int64_t)count;
+        s.pairs += count;
         sum += own;
         square += own_square;
         if (count > 1) {
@@ -109,54 +124,73 @@ static struct summary summarise(const struct pair *pairs, int64_t n, int64_t rep
             s.std += deviation(own, own_square, count);
         }
     }
-    s.mean = sum / (double)s.pairs;
-    s.pair_std = s.pairs > 1 ? deviation(sum, square, (double)s.pairs) : 0;
-    s.std = s.repeated ? s.std / (double)s.repeated : 0;
+    s.mean = sum / s.pairs;
+    s.pair_std = s.pairs > 1 ? deviation(sum, square, s.pairs) : 0;
+    s.std = s.repeated > 0 ? s.std / s.repeated : 0;
     return s;
 }
 
-static void write_summary(const struct summary *s, struct json *j)
+static void print(const struct evaluation *e, int which)
 {
-    if (s->repeated)
+    const struct lpips_summary *s = &e->lpips[which];
+    char label[LABEL];
+    compared_label(e, which, label);
+    if (s->repeated > 0)
         log_info(
-            "  lpips    samples  mean %.4f, spread over the samples of a seed %.4f (%lld pairs)",
-            s->mean, s->std, (long long)s->pairs);
+            "  lpips      %-21s mean %.4f, spread over the samples of a seed %.4f (%.0f pairs)",
+            label, s->mean, s->std, s->pairs);
     else
-        log_info("  lpips    samples  mean %.4f (%lld pairs; no seed occurs twice, so no spread: "
+        log_info("  lpips      %-21s mean %.4f (%.0f pairs; no seed occurs twice, so no spread: "
                  "sample.count would have to exceed the number of seed images)",
-                 s->mean, (long long)s->pairs);
-    if (!j)
-        return;
-    json_real(j, "lpips_mean", s->mean);
-    if (s->repeated)
-        json_real(j, "lpips_std", s->std);
-    json_real(j, "lpips_pair_std", s->pair_std);
-    json_int(j, "lpips_pairs", s->pairs);
+                 label, s->mean, s->pairs);
 }
 
-int lpips_score(struct job *job, const struct image_set *samples, struct json *j)
+static int score_set(struct evaluation *e, int which, struct lpips_summary *out)
 {
+    struct comm *comm = e->job->comm;
+    const struct image_set *samples = &e->compared[which];
     struct judge *judge = NULL;
-    int64_t n = samples->count,
-            per_image = (int64_t)samples->side * samples->side * samples->channels;
-    int64_t *seed = mem_alloc((size_t)n * sizeof *seed);
-    double *distance = mem_alloc((size_t)n * sizeof *distance);
-    float *clean = mem_alloc((size_t)(n * per_image) * sizeof *clean);
+    struct h5_file *dataset = NULL;
+    int64_t *seed = mem_alloc((size_t)samples->count * sizeof *seed);
+    double *distance = mem_alloc((size_t)samples->count * sizeof *distance);
     timer_begin("evaluate/lpips");
-    int failed = comm_agree(job->comm, read_seeds(job, samples, seed, clean)) ||
-                 judge_lpips(job, samples->side, samples->channels, &judge);
+    int failed = comm_agree(comm, read_seeds(e, which, seed, &dataset)) ||
+                 judge_lpips(e->job, samples->width, samples->channels, &judge) ||
+                 comm_agree(comm, distances(e, which, judge, dataset, seed, distance));
     if (!failed) {
-        judge_pairs(judge, n, samples->images, clean, distance, NULL);
-        struct pair *pairs = gather(job->comm, samples, seed, distance);
+        struct pair *pairs = gather(comm, samples, seed, distance);
         qsort(pairs, (size_t)samples->total, sizeof *pairs, by_seed);
-        struct summary s = summarise(pairs, samples->total, job->settings.evaluate.lpips_repeats);
-        write_summary(&s, j);
+        *out = summarise(pairs, samples->total, e->job->settings.evaluate.lpips_repeats);
         mem_free(pairs);
     }
+    h5_close(dataset);
     judge_destroy(judge);
     timer_end("evaluate/lpips");
     mem_free(seed);
     mem_free(distance);
-    mem_free(clean);
     return failed;
+}
+
+int score_lpips(struct evaluation *e)
+{
+    int result = TASK_DONE;
+    for (int which = SAMPLES; which <= SAMPLES_TRAIN && !result; which++) {
+        struct lpips_summary *s = &e->lpips[which];
+        double began = timer_now_s(), value[5];
+        char name[64];
+        if (!e->compared[which].total)
+            continue;
+        snprintf(name, sizeof name, "lpips/%s", compared_name[which]);
+        if (unit_found(e, name, 5, value, e->compared[which].total)) {
+            *s = (struct lpips_summary){value[0], value[1], value[2], value[3], value[4]};
+        } else if (score_set(e, which, s)) {
+            return TASK_FAILED;
+        } else {
+            result = unit_finish(e, name, 5,
+                                 (double[]){s->pairs, s->repeated, s->mean, s->pair_std, s->std},
+                                 e->compared[which].total, began);
+        }
+        print(e, which);
+    }
+    return result;
 }

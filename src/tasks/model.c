@@ -5,7 +5,15 @@
 #include "base/mem.h"
 #include "files/checkpoint.h"
 
-static void model_eval(struct network *net, int n, const float *x, const int32_t *level, float *out)
+static void model_set_levels(struct network *net, int n, const int32_t *level)
+{
+    struct model *m = net->state;
+    for (int i = 0; i < m->batch; i++)
+        m->level_host[i] = level[i < n ? i : n - 1];
+    m->device->ops->upload(m->device, m->level, m->level_host, (size_t)m->batch * sizeof *m->level);
+}
+
+static void model_eval(struct network *net, int n, const float *x, float *out)
 {
     struct model *m = net->state;
     struct device *d = m->device;
@@ -13,9 +21,6 @@ static void model_eval(struct network *net, int n, const float *x, const int32_t
            used = (size_t)n * per_image;
     struct graph_call call = {.image = m->image, .level = m->level};
 
-    for (int i = 0; i < m->batch; i++)
-        m->level_host[i] = level[i < n ? i : n - 1];
-    d->ops->upload(d, m->level, m->level_host, (size_t)m->batch * sizeof *m->level);
     d->ops->copy(d, m->image, x, used * sizeof *x);
     if (n < m->batch)
         d->ops->zero(d, m->image + used, ((size_t)m->batch * per_image - used) * sizeof *x);
@@ -37,8 +42,9 @@ int model_create(struct job *job, int side, int channels, int batch, int trainin
     m->image = d->ops->alloc(d, image_bytes);
     d->ops->zero(d, m->image, image_bytes);
     m->level = d->ops->alloc(d, (size_t)batch * sizeof *m->level);
+    m->draw = d->ops->alloc(d, sizeof *m->draw);
     m->level_host = mem_alloc((size_t)batch * sizeof *m->level_host);
-    m->network = (struct network){.eval = model_eval, .state = m};
+    m->network = (struct network){model_set_levels, model_eval, m, 0};
     return 0;
 }
 
@@ -50,6 +56,7 @@ void model_free(struct model *m)
     m->device->ops->free(m->device, m->params);
     m->device->ops->free(m->device, m->image);
     m->device->ops->free(m->device, m->level);
+    m->device->ops->free(m->device, m->draw);
     mem_free(m->level_host);
     m->graph = NULL;
 }

@@ -14,6 +14,7 @@ struct model {
                        owns them */
     float *image;   /* device [batch,side,side,channels]: input staging */
     int32_t *level; /* device [batch] */
+    struct draw_key *draw;  /* device: of a batch's noise and dropout */
     int32_t *level_host;    /* [batch] */
     struct network network; /* eval through this model; n <= batch */
 };

@@ -88,10 +88,11 @@ static void print_needs(const struct job *job, const struct plan_images *images,
                duration(need.seconds, text));
     }
     printf(
-        "             %.0f to %.0f MB of it are the program itself; time is without files, at the "
+        "             %.0f to %.0f MB of it are the program itself; time is without files%s, at the "
         "speed of %d rank(s) here:\n"
         "             %s\n",
-        t->program_bytes[0] * 1e-6, t->program_bytes[1] * 1e-6, job->comm->size,
+        t->program_bytes[0] * 1e-6, t->program_bytes[1] * 1e-6,
+        ranks == job->comm->size ? "" : " and sums over ranks", job->comm->size,
         job->device->description);
     printf("             tried:");
     if (!isnan(t->step_s))

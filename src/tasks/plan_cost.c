@@ -29,7 +29,7 @@ static double arena_bytes(const struct job *job, const struct adr_plan *plan, in
                           int training)
 {
     struct graph *g =
-        graph_create(NULL, job->precision, batch, training, job->settings.unet.dropout);
+        graph_create(job->device, job->precision, batch, training, job->settings.unet.dropout);
     unet_build(g, &job->settings.unet, plan->side, plan->channels);
     double bytes = (double)graph_layout(g);
     graph_destroy(g);
@@ -54,7 +54,7 @@ struct plan_need plan_precompute(const struct job *job, const struct plan_images
     double packed = pairs * per * (shape.type == H5_F16 ? 2 : 4);
     need.device = slab * per * 4 + 2 * pairs * per * 4 + packed;
     need.host =
-        2 * packed + slab * per * 4 + pairs * (sizeof(struct adr_capture) + 4) + t->process_bytes;
+        4 * packed + slab * per * 4 + pairs * (sizeof(struct adr_capture) + 8) + t->process_bytes;
     need.seconds = rounds((double)images->count, slab * ranks) * slab * t->slab_s;
     double share =
         ceil((double)images->count / ranks) * t->slab_s; /* the last round may be short */

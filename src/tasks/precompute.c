@@ -16,106 +16,146 @@
 
 enum { SLAB_BYTES = 16 << 20 }; /* of u in fp32, a rank and a write */
 
-/* Everything the loop needs, allocated once. */
+/* A slab on its way to the file; on the host, page-locked. */
 struct slab {
-    int64_t images; /* at most, a rank */
-    struct corruption corruption;
-    int32_t *level;          /* [images * pairs] */
-    float *u, *delta;        /* device */
-    void *packed;            /* device, one of u and delta in the file's type */
-    void *out_u, *out_delta; /* host, in the file's type */
+    int64_t first, count; /* images */
+    int32_t *level;       /* [images * pairs] */
+    void *u, *delta;      /* in the file's type */
 };
 
-static void slab_alloc(struct slab *s, struct device *d, const struct adr_plan *plan,
-                       const struct trajectories_shape *t)
+/* Everything the loop needs, allocated once. A GPU corrupts one slab while the one before it is written. */
+struct maker {
+    struct job *job;
+    const struct adr_plan *plan;
+    const struct trajectories_shape *shape;
+    struct h5_file *dataset;
+    int64_t images; /* of a slab, at most */
+    struct corruption corruption;
+    float *u, *delta; /* device */
+    void *packed;     /* device, one of u and delta in the file's type */
+    struct slab slab[2];
+};
+
+static void maker_create(struct maker *m)
 {
-    size_t pairs = (size_t)s->images * (size_t)t->pairs_per_image;
+    struct device *d = m->job->device;
+    const struct trajectories_shape *t = m->shape;
+    size_t pairs = (size_t)m->images * (size_t)t->pairs_per_image;
     size_t values = pairs * (size_t)t->side * (size_t)t->side * (size_t)t->channels;
     size_t bytes = values * (t->type == H5_F16 ? 2 : 4);
-    corruption_create(d, plan, (int)s->images, (int64_t)pairs, &s->corruption);
-    s->level = mem_alloc(pairs * sizeof *s->level);
-    s->u = d->ops->alloc(d, values * sizeof(float));
-    s->delta = d->ops->alloc(d, values * sizeof(float));
-    s->packed = d->ops->alloc(d, bytes);
-    s->out_u = d->ops->host_alloc(d, bytes);
-    s->out_delta = d->ops->host_alloc(d, bytes);
+    corruption_create(d, m->plan, (int)m->images, (int64_t)pairs, &m->corruption);
+    m->u = d->ops->alloc(d, values * sizeof(float));
+    m->delta = d->ops->alloc(d, values * sizeof(float));
+    m->packed = d->ops->alloc(d, bytes);
+    for (int i = 0; i < 2; i++) {
+        m->slab[i].level = mem_alloc(pairs * sizeof *m->slab[i].level);
+        m->slab[i].u = d->ops->host_alloc(d, bytes);
+        m->slab[i].delta = d->ops->host_alloc(d, bytes);
+    }
 }
 
-static void slab_free(struct slab *s, struct device *d)
+static void maker_free(struct maker *m)
 {
-    corruption_free(&s->corruption);
-    mem_free(s->level);
-    d->ops->free(d, s->u);
-    d->ops->free(d, s->delta);
-    d->ops->free(d, s->packed);
-    d->ops->host_free(d, s->out_u);
-    d->ops->host_free(d, s->out_delta);
+    struct device *d = m->job->device;
+    d->ops->sync(d); /* a slab may be on its way */
+    corruption_free(&m->corruption);
+    d->ops->free(d, m->u);
+    d->ops->free(d, m->delta);
+    d->ops->free(d, m->packed);
+    for (int i = 0; i < 2; i++) {
+        mem_free(m->slab[i].level);
+        d->ops->host_free(d, m->slab[i].u);
+        d->ops->host_free(d, m->slab[i].delta);
+    }
 }
 
-/* Images first..first+count to host buffers in the file's type. */
-static void corrupt_slab(struct job *job, const struct adr_plan *plan, struct slab *s,
-                         const struct trajectories_shape *t, int64_t first, int64_t count)
+/* Issues the corruption of a slab's images; its arrays are there after the next sync. */
+static void corrupt_slab(struct maker *m, struct slab *s)
 {
-    struct device *d = job->device;
-    struct corruption *c = &s->corruption;
-    int64_t m = t->pairs_per_image, values = count * m * c->per_image;
-    enum dtype packed = t->type == H5_F16 ? DTYPE_F16 : DTYPE_F32;
-    size_t bytes = (size_t)values * dtype_bytes(packed);
+    struct device *d = m->job->device;
+    struct corruption *c = &m->corruption;
+    const struct trajectories_shape *t = m->shape;
+    int64_t pairs = t->pairs_per_image, values = s->count * pairs * c->per_image;
+    enum dtype type = t->type == H5_F16 ? DTYPE_F16 : DTYPE_F32;
+    size_t bytes = (size_t)values * dtype_bytes(type);
 
-    for (int64_t i = 0; i < count; i++) {
-        c->keys[i] = velocity_key(plan, first + i);
-        for (int64_t j = 0; j < m; j++) {
+    for (int64_t i = 0; i < s->count; i++) {
+        c->keys[i] = velocity_key(m->plan, s->first + i);
+        for (int64_t j = 0; j < pairs; j++) {
             int level = t->all_levels ? (int)j + 1
-                                      : corruption_level(plan->seed, (uint64_t)(first + i), j, m,
-                                                         plan->level_count);
-            s->level[i * m + j] = level;
-            c->captures[i * m + j] = (struct adr_capture){level, (int)i, i * m + j};
+                                      : corruption_level(m->plan->seed, (uint64_t)(s->first + i), j,
+                                                         pairs, m->plan->level_count);
+            s->level[i * pairs + j] = level;
+            c->captures[i * pairs + j] = (struct adr_capture){level, (int)i, i * pairs + j};
         }
     }
-    corruption_run(c, (int)count, count * m, s->u, s->delta);
-    d->ops->cast(d, values, DTYPE_F32, s->u, packed, s->packed);
-    d->ops->download(d, s->out_u, s->packed, bytes);
-    d->ops->cast(d, values, DTYPE_F32, s->delta, packed, s->packed);
-    d->ops->download(d, s->out_delta, s->packed, bytes);
+    corruption_run(c, (int)s->count, s->count * pairs, m->u, m->delta);
+    d->ops->cast(d, values, DTYPE_F32, m->u, type, m->packed);
+    d->ops->download_start(d, s->u, m->packed, bytes);
+    d->ops->cast(d, values, DTYPE_F32, m->delta, type, m->packed);
+    d->ops->download_start(d, s->delta, m->packed, bytes);
 }
 
-static int corrupt_all(struct job *job, struct h5_file *dataset, struct h5_file *file,
-                       const struct adr_plan *plan, struct slab *s,
-                       const struct trajectories_shape *t, int64_t done)
+/* This rank's slab of the round that begins with image `done`: read, and its corruption issued. Collective. */
+static int begin_slab(struct maker *m, int64_t done, struct slab *s)
 {
-    struct comm *comm = job->comm;
-    int64_t per_image = (int64_t)t->side * t->side * t->channels;
+    struct comm *comm = m->job->comm;
+    int64_t left;
+    s->first = done + m->images * comm->rank;
+    left = m->shape->images - s->first;
+    s->count = left <= 0 ? 0 : left < m->images ? left : m->images;
+    if (s->count == 0)
+        s->first = 0;
+    timer_begin("precompute/read");
+    int failed = job_read_images(m->dataset, 0, s->first, s->count, m->corruption.per_image,
+                                 m->corruption.host);
+    timer_end("precompute/read");
+    if (comm_agree(comm, failed))
+        return 1;
+    timer_begin("precompute/corrupt");
+    corrupt_slab(m, s);
+    timer_end("precompute/corrupt");
+    return 0;
+}
+
+static int write_slab(struct maker *m, const struct slab *s, int64_t done, struct h5_file *file)
+{
+    struct comm *comm = m->job->comm;
+    timer_begin("precompute/write");
+    int failed = trajectories_write(file, m->shape, s->first, s->count, s->u, s->delta, s->level);
+    failed = comm_agree(comm, failed) || trajectories_mark(file, done);
+    timer_end("precompute/write");
+    return comm_agree(comm, failed);
+}
+
+static int corrupt_all(struct maker *m, struct h5_file *file, int64_t done)
+{
+    struct job *job = m->job;
+    int64_t images = m->shape->images, round = m->images * job->comm->size;
     double slowest_s = 0;
     struct progress progress;
-    progress_start(&progress, "precompute", "images", done, t->images);
-    while (done < t->images) {
+    progress_start(&progress, "precompute", "images", done, images);
+    struct slab *now = &m->slab[0], *next = &m->slab[1];
+    if (done < images && begin_slab(m, done, now))
+        return TASK_FAILED;
+    while (done < images) {
         double began = timer_now_s();
-        int64_t first = done + s->images * comm->rank, left = t->images - first;
-        int64_t count = left <= 0 ? 0 : left < s->images ? left : s->images;
-        if (count == 0)
-            first = 0;
-        timer_begin("precompute/read");
-        int failed = job_read_images(dataset, 0, first, count, per_image, s->corruption.host);
-        timer_end("precompute/read");
-        if (comm_agree(comm, failed))
-            return TASK_FAILED;
         timer_begin("precompute/corrupt");
-        corrupt_slab(job, plan, s, t, first, count);
+        job->device->ops->sync(job->device);
         timer_end("precompute/corrupt");
-        timer_begin("precompute/write");
-        failed = trajectories_write(file, t, first, count, s->out_u, s->out_delta, s->level);
-        done += s->images * comm->size;
-        if (done > t->images)
-            done = t->images;
-        failed = comm_agree(comm, failed) || trajectories_mark(file, done);
-        timer_end("precompute/write");
-        if (comm_agree(comm, failed))
+        done = done + round < images ? done + round : images;
+        if (done < images && begin_slab(m, done, next))
             return TASK_FAILED;
+        if (write_slab(m, now, done, file))
+            return TASK_FAILED;
+        struct slab *written = now;
+        now = next;
+        next = written;
         progress_show(&progress, done, NULL);
         slowest_s = timer_now_s() - began > slowest_s ? timer_now_s() - began : slowest_s;
-        if (done < t->images && stop_requested(job, slowest_s) == STOP_LEAVE) {
+        if (done < images && stop_requested(job, slowest_s) == STOP_LEAVE) {
             log_info("precompute stopped (%s) after %lld of %lld images; run again to go on",
-                     stop_reason(), (long long)done, (long long)t->images);
+                     stop_reason(), (long long)done, (long long)images);
             return TASK_STOPPED;
         }
     }
@@ -202,7 +242,11 @@ static int precompute_to(struct job *job, const char *path, struct h5_file *data
 {
     const struct store_settings *store = &job->settings.store;
     struct trajectories_shape t = precompute_shape(store, shape->count, plan);
-    struct slab slab = {.images = precompute_slab_images(&t, job->comm->size)};
+    struct maker m = {.job = job,
+                      .plan = plan,
+                      .shape = &t,
+                      .dataset = dataset,
+                      .images = precompute_slab_images(&t, job->comm->size)};
     int64_t done = 0;
     struct h5_file *file = NULL;
 
@@ -212,11 +256,11 @@ static int precompute_to(struct job *job, const char *path, struct h5_file *data
     if (done > 0)
         log_info("%s: going on after %lld of %lld images", path, (long long)done,
                  (long long)t.images);
-    slab_alloc(&slab, job->device, plan, &t);
-    int result = corrupt_all(job, dataset, file, plan, &slab, &t, done);
-    merge_stats(job->comm, &slab.corruption.stats);
-    physics_describe_stats(plan, &slab.corruption.stats);
-    slab_free(&slab, job->device);
+    maker_create(&m);
+    int result = corrupt_all(&m, file, done);
+    merge_stats(job->comm, &m.corruption.stats);
+    physics_describe_stats(plan, &m.corruption.stats);
+    maker_free(&m);
     if (result == TASK_DONE)
         return trajectories_finish(file) ? TASK_FAILED : TASK_DONE;
     return h5_close(file) ? TASK_FAILED : result;

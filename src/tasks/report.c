@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * report: what a run leaves for people and scripts: the table of where the time went, timings.json,
- * state.json, run.json. */
+ * report: where the time went, as a table and as timings.json. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -22,10 +21,10 @@ static double seconds_of(const char *name)
     return 0;
 }
 
-static FILE *open_json(const struct job *job, const char *name, struct json *j)
+static FILE *open_timings(const struct job *job, struct json *j)
 {
     char path[JOB_PATH];
-    FILE *file = fopen(job_path(job, name, path), "wb");
+    FILE *file = fopen(job_path(job, "timings.json", path), "wb");
     if (!file) {
         log_warn("%s: cannot be written", path);
         return NULL;
@@ -50,7 +49,7 @@ void job_report(const struct job *job, const char *command, double seconds)
     int sections = timer_count();
     double memory = peak_rss_mb(), device = (double)job->device->peak_bytes * 1e-6;
     double heap = (double)mem_peak_bytes() * 1e-6;
-    FILE *file = comm->rank == 0 ? open_json(job, "timings.json", &j) : NULL;
+    FILE *file = comm->rank == 0 ? open_timings(job, &j) : NULL;
 
     comm->ops->max_f64(comm, &memory, 1);
     comm->ops->max_f64(comm, &device, 1);
@@ -89,26 +88,4 @@ void job_report(const struct job *job, const char *command, double seconds)
         json_close(&j);
         fclose(file);
     }
-}
-
-int job_write_state(const struct job *job, const char *command, const char *reason, int exit_code)
-{
-    struct json j;
-    if (job->comm->rank)
-        return 0;
-    FILE *file = open_json(job, "state.json", &j);
-    if (!file)
-        return 1;
-    json_string(&j, "command", command);
-    json_string(&j, "reason", reason);
-    json_int(&j, "exit", exit_code);
-    int64_t done, total;
-    const char *stage = progress_latest(&done, &total);
-    if (stage) {
-        json_string(&j, "stage", stage);
-        json_int(&j, "done", done);
-        json_int(&j, "total", total);
-    }
-    json_close(&j);
-    return fclose(file) != 0;
 }

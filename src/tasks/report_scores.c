@@ -15,13 +15,18 @@
 enum { CELL = 64, MOST_K = 2048, SLAB_BYTES = 64 << 20 };
 
 static const char *const features[] = {"pixels", "random", "squeezenet", "inception"};
-static const char *const sets[][2] = {{"", "samples"}, {"prior.", "prior"}, {"test.", "held-out"}};
+/* Where the scores of a set are, the key of its n, its name. */
+static const char *const sets[][3] = {{"", "n_samples", "samples"},
+                                      {"samples_train.", "n_samples_train", "samples"},
+                                      {"prior.", "n_prior", "prior"},
+                                      {"prior_train.", "n_prior_train", "prior"},
+                                      {"test.", "n_test", "held-out"}};
 static const char *const scores[][2] = {{"fd", "FD"},
                                         {"precision", "precision"},
                                         {"recall", "recall"},
                                         {"density", "density"},
                                         {"coverage", "coverage"}};
-enum { FEATURES = 4, SETS = 3, SCORES = 5 };
+enum { FEATURES = 4, SETS = 5, SCORES = 5 };
 
 /* The cells of one row; returns how many scores there are. */
 static int score_row(const char *metrics, const char *feature, const char *set,
@@ -41,26 +46,55 @@ static int score_row(const char *metrics, const char *feature, const char *set,
     return found;
 }
 
+/* "samples (train seeds)" */
+static void name_set(const char *metrics, int set, char name[CELL])
+{
+    char seeds[CELL] = "";
+    int train = strstr(sets[set][1], "_train") != NULL;
+    json_find_string(metrics, "seeds", seeds, sizeof seeds);
+    train |= !strcmp(seeds, "train");
+    snprintf(name, CELL, "%s%s", sets[set][2],
+             !*seeds || set == SETS - 1 ? ""
+             : train                    ? " (train seeds)"
+                                        : " (test seeds)");
+}
+
+/* The number of images; marked, with *unequal set, if it is another than that of the samples. */
+static void n_cell(const char *metrics, int set, int *unequal, char cell[CELL])
+{
+    double n, samples;
+    snprintf(cell, CELL, "-");
+    if (json_find_real(metrics, sets[set][1], &n) || json_find_real(metrics, sets[0][1], &samples))
+        return;
+    snprintf(cell, CELL, "%.0f%s", n, n == samples ? "" : " *");
+    *unequal |= n != samples;
+}
+
 static void score_tables(struct page *p, const char *metrics)
 {
+    int unequal = 0;
     for (int f = 0; f < FEATURES; f++) {
-        char title[CELL], cell[SCORES][CELL];
-        const char *heads[SCORES + 1] = {title};
+        char title[CELL], name[CELL], n[CELL], cell[SCORES][CELL];
+        const char *heads[SCORES + 2] = {title, "n"};
         for (int i = 0; i < SCORES; i++)
-            heads[i + 1] = scores[i][1];
+            heads[i + 2] = scores[i][1];
         snprintf(title, sizeof title, "on '%s'", features[f]);
         if (!score_row(metrics, features[f], "", cell))
             continue;
-        page_table_begin(p, SCORES + 1, heads);
+        page_table_begin(p, SCORES + 2, heads);
         for (int s = 0; s < SETS; s++) {
             if (!score_row(metrics, features[f], sets[s][0], cell))
                 continue;
-            const char *cells[SCORES + 1] = {sets[s][1], cell[0], cell[1],
-                                             cell[2],    cell[3], cell[4]};
-            page_row(p, SCORES + 1, cells, s == 0);
+            name_set(metrics, s, name);
+            n_cell(metrics, s, &unequal, n);
+            const char *cells[SCORES + 2] = {name, n, cell[0], cell[1], cell[2], cell[3], cell[4]};
+            page_row(p, SCORES + 2, cells, s == 0);
         }
         page_table_end(p);
     }
+    if (unequal)
+        page_text(p, "* Of another n than the samples: FD falls as n grows, so these two FD do not "
+                     "compare.");
 }
 
 static void single_scores(struct page *p, const char *metrics)
@@ -74,17 +108,24 @@ static void single_scores(struct page *p, const char *metrics)
         if (!json_find_real(metrics, "nearest_mean_test", &test))
             page_text(p, "For held-out images it is %.3f: samples well below that would be copies.",
                       test);
+        if (!json_find_real(metrics, "nearest_mean_samples_train", &test))
+            page_text(p, "For the samples whose seeds are training images it is %.3f.", test);
         if (!json_find_real(metrics, "nearest_mean_prior", &prior))
             page_text(p,
                       "For the priors, which are blurred and so near to many images, it is %.3f.",
                       prior);
     }
-    if (!json_find_real(metrics, "lpips_mean", &sample))
+    if (!json_find_real(metrics, "lpips_mean", &sample)) {
         page_text(
             p,
-            "LPIPS between samples and the clean images that their priors came from: %.4f, spread "
-            "%.4f. It measures how far a sample departs from its seed; 0 would be a copy.",
-            sample, json_find_real(metrics, "lpips_std", &spread) ? NAN : spread);
+            "LPIPS between samples and the clean images that their priors came from: %.4f. It "
+            "measures how far a sample departs from its seed; 0 would be a copy.",
+            sample);
+        if (!json_find_real(metrics, "lpips_std", &spread))
+            page_text(p, "Over the samples of a seed it spreads by %.4f.", spread);
+        if (!json_find_real(metrics, "lpips_mean_samples_train", &sample))
+            page_text(p, "For the samples whose seeds are training images it is %.4f.", sample);
+    }
 }
 
 void report_scores(struct job *job, struct page *p, const char *metrics)

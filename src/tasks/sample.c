@@ -12,8 +12,17 @@
 #include "base/timer.h"
 #include "files/samples.h"
 #include "tasks/drawing.h"
+#include "tasks/room.h"
 
 enum { CHAIN_ROWS = 6, CHAIN_COLUMNS = 11 };
+
+/* How many samples start from held-out images; they come first. */
+static int64_t held_out_seeds(const struct sample_settings *s)
+{
+    return !strcmp(s->prior_split, "test")   ? s->count
+           : !strcmp(s->prior_split, "both") ? (s->count + 1) / 2
+                                             : 0;
+}
 
 /* The trained network with its averaged weights, or the closed form on the training images. */
 static int open_network(struct job *job, struct drawing *w)
@@ -28,7 +37,8 @@ static int open_network(struct job *job, struct drawing *w)
         return failed;
     }
     w->network = &w->model.network;
-    if (model_create(job, w->shape.width, w->shape.channels, batch, 0, &w->model) ||
+    if (room_for_sampling(job, w->shape.width, w->shape.channels) ||
+        model_create(job, w->shape.width, w->shape.channels, batch, 0, &w->model) ||
         model_load_ema(job, &w->model, &w->step))
         return 1;
     log_info("sampling with the averaged weights of step %lld", (long long)w->step);
@@ -48,8 +58,8 @@ static int drawing_create(struct job *job, struct drawing *w)
                     "import") ||
         dataset_open(path, NULL, &w->shape, &w->dataset))
         return 1;
-    int test = !strcmp(s->prior_split, "test");
-    if ((test ? w->shape.test_count : w->shape.count) == 0) {
+    w->held_out = held_out_seeds(s);
+    if (w->held_out > 0 && w->shape.test_count == 0) {
         log_error("%s has no held-out images to start samples from; set &sample prior_split = "
                   "'train', or &dataset "
                   "test_path or test_fraction",
@@ -93,13 +103,15 @@ static int make_priors(struct drawing *w, int64_t first, int count)
 {
     struct job *job = w->job;
     struct corruption *c = &w->priors;
-    int test = !strcmp(job->settings.sample.prior_split, "test");
-    int64_t from = test ? w->shape.test_count : w->shape.count;
 
     for (int i = 0; i < count; i++) {
-        int64_t sample = first + i;
+        int64_t sample = first + i, place = sample;
+        int test = sample < w->held_out;
+        int64_t from = test ? w->shape.test_count : w->shape.count;
+        if (!test)
+            place -= w->held_out; /* in either split seeds are taken in the same order */
         w->seed_image[i] = permuted((uint64_t)job->settings.run.seed, RNG_SEED_IMAGE,
-                                    (uint32_t)(sample / from), from, sample % from);
+                                    (uint32_t)(place / from), from, place % from);
         if (job_read_images(w->dataset, test, w->seed_image[i], 1, w->per_image,
                             c->host + i * w->per_image))
             return 1;
@@ -223,6 +235,20 @@ static int draw_pictures(struct drawing *w, const char *samples_path)
     return failed;
 }
 
+/* /seed_split uint8 [M]: 1 where the seed is a held-out image. Known from the start, so written once. */
+static int write_seed_split(struct drawing *w, struct h5_file *file)
+{
+    int64_t count = w->job->settings.sample.count, mine = w->job->comm->rank ? 0 : count;
+    if (h5_dataset_exists(file, "/seed_split"))
+        return 0;
+    uint8_t *test = mem_zalloc((size_t)count);
+    memset(test, 1, (size_t)w->held_out);
+    int failed = h5_dataset_create(file, "/seed_split", H5_U8, 1, &count, 0, "", "M") ||
+                 h5_write_rows(file, "/seed_split", 0, mine, test) || h5_flush(file);
+    mem_free(test);
+    return failed;
+}
+
 /* What rank 0 finds at path: samples of this deck and of the checkpoint of this step, complete (2)
  * or not (1); else 0. */
 static int look_at_samples(struct job *job, const char *path, int64_t step)
@@ -272,6 +298,7 @@ int task_sample(struct job *job)
                                 job->deck, job->settings.forward.mode, found == 1, &file, &done);
         if (!failed && !found)
             failed = h5_set_int(file, "checkpoint_step", w.step);
+        failed = failed || write_seed_split(&w, file);
         if (done > 0)
             log_info("%s: going on after %lld of %lld samples", path, (long long)done,
                      (long long)s->count);

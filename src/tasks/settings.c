@@ -34,8 +34,8 @@ static const struct deck_field run_fields[] = {
      "What 'peclet run' does, in this order; finished stages are skipped.", MAX_STAGES,
      AT(stage_count)},
     {"walltime", DECK_REAL, AT(walltime), "0.0", 0, INFINITY, NULL, "s",
-     "Time after which the run stops with a checkpoint; 0 asks Slurm, and without Slurm there is "
-     "no limit.",
+     "Time after which the run stops with a checkpoint; at the end of its Slurm job it does so by "
+     "itself. 0: no other limit.",
      1, 0},
 };
 #undef AT
@@ -108,9 +108,10 @@ static const struct deck_field sample_fields[] = {
      "best, twice as much "
      "destroys the samples.",
      1, 0},
-    {"prior_split", DECK_STRING, AT(prior_split), "'test'", 0, 0, "train|test", "",
-     "Images whose fully corrupted form the samples start from: those trained on, or those held "
-     "out.",
+    {"prior_split", DECK_STRING, AT(prior_split), "'test'", 0, 0, "train|test|both", "",
+     "Images whose fully corrupted form the samples start from: those trained on, those held out, "
+     "or 'both': the first half of the samples from held-out images, the others from those trained "
+     "on, with scores of their own.",
      1, 0},
     {"sampler", DECK_STRING, AT(sampler), "'chain'", 0, 0, "chain", "",
      "How to get from the prior to an image: 'chain' goes down level by level.", 1, 0},

@@ -1,37 +1,68 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "tasks/spectra.h"
+/* SPDX-License-Identifier: Apache-2.0
+ * The score 'spectrum': the power spectrum of every set of images side by side (metrics/spectrum.h). */
+#include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/timer.h"
 #include "metrics/spectrum.h"
+#include "tasks/evaluation.h"
 
-enum {
-    MOST_IMAGES = 4096
-}; /* of a set: a ring holds many modes, so spectra settle long before scores do */
+/* Of a set; a ring holds many modes, so spectra settle long before scores do. */
+enum { MOST_IMAGES = 4096 };
 
-void spectra_write(struct comm *comm, int sets, const char *const *names,
-                   const struct image_set *const *set, struct json *j)
+/* energy [rings] over the first images of a set, slab by slab: every slab's mean counts by its images. */
+static int spectrum_of_set(struct comm *comm, const struct image_set *s, int rings, double *energy)
 {
-    timer_begin("evaluate/spectrum");
-    if (j)
-        json_object(j, "spectrum");
-    for (int i = 0; i < sets; i++) {
-        if (!set[i]->total)
-            continue;
-        int side = set[i]->side;
-        double *energy = mem_alloc((size_t)spectrum_rings(side) * sizeof *energy);
-        int64_t count = set[i]->first >= MOST_IMAGES ? 0 : MOST_IMAGES - set[i]->first;
-        spectrum_of(comm, set[i]->images, count < set[i]->count ? count : set[i]->count, side,
-                    set[i]->channels, energy);
-        if (j)
-            json_array(j, names[i]);
-        for (int k = 0; j && k <= side / 2; k++)
-            json_real(j, NULL, energy[k]);
-        if (j)
-            json_close(j);
-        mem_free(energy);
+    int64_t slab = image_set_slab(s), seen = 0;
+    int64_t count = s->first >= MOST_IMAGES ? 0 : MOST_IMAGES - s->first;
+    count = count < s->count ? count : s->count;
+    double rounds = (double)((count + slab - 1) / slab),
+           *part = mem_alloc((size_t)rings * sizeof *part);
+    float *images = mem_alloc((size_t)(slab * image_values(s)) * sizeof *images);
+    int failed = 0;
+    comm->ops->max_f64(comm, &rounds, 1);
+    memset(energy, 0, (size_t)rings * sizeof *energy);
+    for (int64_t r = 0; r < (int64_t)rounds && !failed; r++) {
+        int64_t first = r * slab < count ? r * slab : count;
+        int64_t n = count - first < slab ? count - first : slab;
+        failed = comm_agree(comm, n && image_set_read(s, first, n, images));
+        if (failed)
+            break;
+        spectrum_of(comm, images, n, s->width, s->channels, part);
+        n = comm_sum_int(comm, n);
+        for (int k = 0; k < rings; k++)
+            energy[k] += part[k] * (double)n;
+        seen += n;
     }
-    if (j)
-        json_close(j);
+    for (int k = 0; k < rings && seen; k++)
+        energy[k] /= (double)seen;
+    mem_free(part);
+    mem_free(images);
+    return failed;
+}
+
+static int score_set(struct evaluation *e, const char *set_name, const struct image_set *s,
+                     double **out)
+{
+    int rings = spectrum_rings(s->width), shown = s->width / 2 + 1;
+    double began = timer_now_s(), *energy = mem_zalloc((size_t)rings * sizeof *energy);
+    char name[64];
+    *out = energy;
+    snprintf(name, sizeof name, "spectrum/%s", set_name);
+    if (unit_found(e, name, shown, energy, s->total))
+        return TASK_DONE;
+    timer_begin("evaluate/spectrum");
+    int failed = spectrum_of_set(e->job->comm, s, rings, energy);
     timer_end("evaluate/spectrum");
+    return failed ? TASK_FAILED : unit_finish(e, name, shown, energy, s->total, began);
+}
+
+int score_spectra(struct evaluation *e)
+{
+    int result = score_set(e, "real", &e->real, &e->spectrum[0]);
+    for (int i = 0; i < COMPARED && !result; i++)
+        if (e->compared[i].total)
+            result = score_set(e, compared_name[i], &e->compared[i], &e->spectrum[1 + i]);
+    return result;
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Stopping early, in order: a signal, a STOP file, the wall-time limit (run.walltime, or the end of
- * the Slurm job). Ranks look between steps and agree, so that all of them save and leave together.
+ * Stopping early, in order: a signal, a STOP file, the wall-time limit (run.walltime or the end of
+ * the Slurm job, whichever comes first). Ranks look between steps and agree, so that all of them
+ * save and leave together.
  *
- * The signals are blocked and asked for, never handled: oneDNN's sgemm points the stack pointer
- * into a heap buffer of its own, so a handler on any thread would write its frame over the heap
- * (tests/unit/test_stop.c). */
+ * The signals are blocked and asked for, not handled: oneDNN's sgemm points the stack pointer into
+ * a heap buffer of its own, so a handler on any of our threads would write its frame over the heap.
+ * But a library may have made threads before main (OpenBLAS does), which block nothing and run
+ * none of our code: what they are given, a handler notes (tests/unit/test_stop.c). */
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,7 +17,7 @@
 #include "base/timer.h"
 #include "tasks/tasks.h"
 
-static int stop_signal, save_signal;
+static atomic_int stop_signal, save_signal;
 static double start_s, slurm_limit_s;
 static const char *reason = "";
 
@@ -38,10 +41,22 @@ static double slurm_limit(void)
     return left <= 0 ? 0 : left - (left < 600 ? 0.1 * left : 60);
 }
 
+static void note(int number)
+{
+    if (number == SIGUSR2)
+        atomic_store(&save_signal, 1);
+    else
+        atomic_store(&stop_signal, 1);
+}
+
 void stop_install(void)
 {
     sigset_t set = our_signals();
+    struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
     sigprocmask(SIG_BLOCK, &set, NULL);
+    sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGUSR2, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
     start_s = timer_now_s();
     slurm_limit_s = slurm_limit();
 }
@@ -51,22 +66,25 @@ static void collect_signals(void)
     sigset_t set = our_signals();
     struct timespec none = {0, 0};
     int number;
-    while ((number = sigtimedwait(&set, NULL, &none)) > 0) {
-        if (number == SIGUSR2)
-            save_signal = 1;
-        else
-            stop_signal = 1;
-    }
+    while ((number = sigtimedwait(&set, NULL, &none)) > 0)
+        note(number);
+}
+
+/* Seconds after the start by which all must be over; 0: none. */
+static double time_limit(const struct job *job)
+{
+    double deck_s = job->settings.run.walltime;
+    int slurm_first = slurm_limit_s > 0 && (deck_s <= 0 || slurm_limit_s < deck_s);
+    return slurm_first ? slurm_limit_s : deck_s;
 }
 
 int stop_requested(struct job *job, double need_s)
 {
     char path[JOB_PATH];
-    double limit = job->settings.run.walltime > 0 ? job->settings.run.walltime : slurm_limit_s;
+    double limit = time_limit(job);
 
     collect_signals();
-    double cause[4] = {stop_signal, 0, 0, save_signal};
-    save_signal = 0;
+    double cause[4] = {atomic_load(&stop_signal), 0, 0, atomic_exchange(&save_signal, 0)};
     if (job->comm->rank == 0) {
         cause[1] = text_exists(job_path(job, "STOP", path));
         cause[2] = limit > 0 && timer_now_s() - start_s + 2.0 * need_s > limit;

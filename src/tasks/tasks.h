@@ -92,9 +92,8 @@ const char *stop_reason(void); /* "" "signal" "stop" "time limit" */
  * with cycle walking), the same for every rank count. */
 int64_t permuted(uint64_t seed, int stream, uint32_t epoch, int64_t n, int64_t i);
 
-/* End of run: table of where the time went (rank 0), timings.json, state.json and run.json. */
+/* End of run: table of where the time went (rank 0), timings.json. */
 void job_report(const struct job *job, const char *command, double seconds);
-int job_write_state(const struct job *job, const char *command, const char *reason, int exit_code);
 /* run.json: what runs where from what, and the starts before (history.jsonl); goes into every HDF5 file that is made from
  * now on as its attribute "run" (provenance.c). */
 int job_write_provenance(const struct job *job, const char *command);

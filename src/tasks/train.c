@@ -22,47 +22,84 @@ static void reduce_range(void *context, int64_t first, int64_t count)
     t->job->comm->ops->sum_start(t->job->comm, t->grads + first, count);
 }
 
-/* One micro-batch, places first..first+count of the global batch. Gradients are added to t->grads;
- * on the last one each finished range starts its way over the ranks. A rank without images goes
- * through the motions with a zero gradient. */
-static int micro_step(struct trainer *t, int64_t first, int64_t count, float *loss, int last)
+/* Uploads of a micro-batch, places first..first+count of the global batch. */
+static int load(struct trainer *t, int64_t first, int64_t count)
 {
     struct job *job = t->job;
     struct device *d = job->device;
-    const struct train_settings *s = &job->settings.train;
     struct model *m = &t->model;
-    int64_t per_image = t->source.per_image;
-    uint64_t seed = (uint64_t)job->settings.run.seed;
-    uint32_t number = (uint32_t)t->step;
-    struct graph_call call = {m->image, m->level, seed, number, first};
-
-    timer_begin("train/read");
-    int failed = batch_load(job, &t->source, t->step, s->batch, first, count, t->u, t->delta);
-    timer_end("train/read");
-    if (comm_agree(job->comm, failed)) /* before any rank enters the reductions */
+    struct draw_key draw = {(uint64_t)job->settings.run.seed, first, (uint32_t)t->step};
+    if (batch_load(job, &t->source, t->step, job->settings.train.batch, first, count, t->u,
+                   t->delta))
         return 1;
     for (int i = 0; i < m->batch; i++)
         m->level_host[i] = i < count ? t->source.host_level[i] : 1;
     d->ops->upload(d, m->level, m->level_host, (size_t)m->batch * sizeof *m->level);
-    d->ops->copy(d, m->image, t->u, (size_t)(count * per_image) * sizeof(float));
-    d->ops->add_normal(d, (int)count, per_image, s->noise, seed, RNG_TRAIN_NOISE, number, first,
-                       m->image);
-    t->target->want(d, count * per_image,
-                    &(struct target_pair){m->image, t->u, t->delta, t->source.x0}, t->want);
-
-    timer_begin("train/forward");
-    const float *output = graph_forward(m->graph, &call);
-    d->ops->zero(d, t->doutput, (size_t)m->batch * (size_t)per_image * sizeof(float));
-    d->ops->squared_error(d, (int)count, per_image, output, t->want, 1.0 / (double)s->batch, loss,
-                          t->doutput);
-    timer_end("train/forward");
-    timer_begin("train/backward");
-    graph_backward(m->graph, &call, t->doutput, t->grads,
-                   last && job->comm->size > 1 ? reduce_range : NULL, t);
-    timer_end("train/backward");
+    d->ops->upload(d, m->draw, &draw, sizeof draw);
     return 0;
 }
 
+/* What was loaded through the network, to image_loss and doutput. */
+static void forward(struct trainer *t, const struct graph_call *call, int64_t count)
+{
+    struct device *d = t->job->device;
+    const struct train_settings *s = &t->job->settings.train;
+    struct model *m = &t->model;
+    int64_t per_image = t->source.per_image;
+    timer_begin("train/forward");
+    d->ops->copy(d, m->image, t->u, (size_t)(count * per_image) * sizeof(float));
+    d->ops->add_normal(d, (int)count, per_image, s->noise, RNG_TRAIN_NOISE, m->draw, m->image);
+    t->target->want(d, count * per_image,
+                    &(struct target_pair){m->image, t->u, t->delta, t->source.x0}, t->want);
+    const float *output = graph_forward(m->graph, call);
+    d->ops->zero(d, t->doutput, (size_t)m->batch * (size_t)per_image * sizeof(float));
+    d->ops->squared_error(d, (int)count, per_image, output, t->want, 1.0 / (double)s->batch,
+                          t->image_loss, t->doutput);
+    timer_end("train/forward");
+}
+
+static void backward(struct trainer *t, const struct graph_call *call, int reduce)
+{
+    timer_begin("train/backward");
+    graph_backward(t->model.graph, call, t->doutput, t->grads, reduce ? reduce_range : NULL, t);
+    timer_end("train/backward");
+}
+
+/* Both passes, as one repeat for each count: the counts of a rank's micro-batches differ by one at most, so they are
+ * told apart by being odd. The backward pass whose gradients are reduced on the way stays outside. */
+static void pass(struct trainer *t, int64_t count, int reduce)
+{
+    struct device *d = t->job->device;
+    struct graph_call call = {t->model.image, t->model.level, t->model.draw};
+    struct repeat **r = reduce ? &t->forward[count % 2] : &t->pass[count % 2];
+    timer_begin("train/pass");
+    if (d->ops->repeat_begin(d, r)) {
+        forward(t, &call, count);
+        if (!reduce)
+            backward(t, &call, 0);
+        d->ops->repeat_end(d, *r);
+    }
+    if (reduce)
+        backward(t, &call, 1);
+    timer_end("train/pass");
+}
+
+/* The optimizer's step and what follows from it. */
+static void update(struct trainer *t)
+{
+    struct device *d = t->job->device;
+    timer_begin("train/optimizer");
+    optimizer_begin(t->optimizer, t->step);
+    if (d->ops->repeat_begin(d, &t->update)) {
+        optimizer_step(t->optimizer, t->grads);
+        graph_use_params(t->model.graph, t->optimizer->params);
+        d->ops->zero(d, t->grads, (size_t)t->model.param_count * sizeof(float));
+        d->ops->repeat_end(d, t->update);
+    }
+    timer_end("train/optimizer");
+}
+
+/* A rank without images goes through the motions with a zero gradient. */
 static int train_step(struct trainer *t)
 {
     struct job *job = t->job;
@@ -70,22 +107,23 @@ static int train_step(struct trainer *t)
     const struct train_settings *s = &job->settings.train;
     struct range mine = split_even(s->batch, job->comm->size, job->comm->rank);
 
-    d->ops->zero(d, t->grads, (size_t)t->model.param_count * sizeof(float));
     for (int a = 0; a < (int)s->accumulate; a++) {
         struct range part = split_even(mine.count, (int)s->accumulate, a);
         float *loss = t->loss + ((int64_t)t->loss_steps * s->accumulate + a) * t->capacity;
-        if (micro_step(t, mine.first + part.first, part.count, loss, a == (int)s->accumulate - 1))
+        timer_begin("train/read");
+        int failed = load(t, mine.first + part.first, part.count);
+        timer_end("train/read");
+        if (comm_agree(job->comm, failed)) /* before any rank enters the reductions */
             return 1;
+        pass(t, part.count, job->comm->size > 1 && a == (int)s->accumulate - 1);
+        d->ops->copy(d, loss, t->image_loss, (size_t)part.count * sizeof(float));
     }
     timer_begin("train/reduce wait");
     job->comm->ops->sum_wait(job->comm);
     timer_end("train/reduce wait");
-    timer_begin("train/optimizer");
     t->step++;
     t->loss_steps++;
-    optimizer_step(t->optimizer, t->grads, t->step);
-    graph_use_params(t->model.graph, t->optimizer->params);
-    timer_end("train/optimizer");
+    update(t);
     return 0;
 }
 
@@ -140,11 +178,11 @@ static int report(struct trainer *t, struct train_log *log, int held_out, double
     return 0;
 }
 
-/* A line of the log; with `save`, the held-out loss and a checkpoint too. */
-static int show_and_save(struct trainer *t, struct train_log *log, int save, double since_s,
-                         double *loss)
+/* A line of the log; with `save`, a checkpoint and the held-out loss too, which there is no time for when `leaving`. */
+static int show_and_save(struct trainer *t, struct train_log *log, int save, int leaving,
+                         double since_s, double *loss)
 {
-    if (report(t, log, save, since_s, loss))
+    if (report(t, log, save && !leaving, since_s, loss))
         return 1;
     if (!save)
         return 0;
@@ -178,7 +216,7 @@ static int train_loop(struct trainer *t)
                    (s->checkpoint_every > 0 && t->step % s->checkpoint_every == 0);
         if (save || t->step % s->log_every == 0) {
             double pause = timer_now_s();
-            if ((failed = show_and_save(t, &log, save, mark_s, &loss)))
+            if ((failed = show_and_save(t, &log, save, stop == STOP_LEAVE, mark_s, &loss)))
                 break;
             snprintf(extra, sizeof extra, "loss %.4g", loss);
             mark_s = timer_now_s();
@@ -212,12 +250,12 @@ int task_train(struct job *job)
     timer_begin("train");
     int failed = comm_agree(job->comm, trainer_create(job, &t));
     if (!failed && !trainer_resume(&t)) {
+        if (t.step > 0)
+            log_info("going on from the checkpoint of step %lld", (long long)t.step);
         log_info("network: %.2f M parameters, %.0f MB of activations and gradients a rank, %s",
                  (double)t.model.param_count * 1e-6,
                  (double)graph_arena_bytes(t.model.graph) * 1e-6,
                  job->precision == DTYPE_BF16 ? "bf16" : "fp32");
-        if (t.step > 0)
-            log_info("going on from the checkpoint of step %lld", (long long)t.step);
         graph_use_params(t.model.graph, t.optimizer->params);
         result = t.step >= job->settings.train.steps ? TASK_DONE : train_loop(&t);
     }

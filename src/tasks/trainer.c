@@ -9,12 +9,16 @@
 #include "base/mem.h"
 #include "base/timer.h"
 #include "tasks/network_file.h"
+#include "tasks/room.h"
 
 void trainer_free(struct trainer *t)
 {
     struct device *d = t->job->device;
     checkpoint_end(t->writer, NULL);
-    float *buffers[] = {t->u, t->delta, t->want, t->doutput, t->grads, t->loss};
+    struct repeat *repeats[] = {t->pass[0], t->pass[1], t->forward[0], t->forward[1], t->update};
+    for (size_t i = 0; i < sizeof repeats / sizeof *repeats; i++)
+        d->ops->repeat_free(d, repeats[i]);
+    float *buffers[] = {t->u, t->delta, t->want, t->doutput, t->grads, t->image_loss, t->loss};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         d->ops->free(d, buffers[i]);
     if (t->optimizer)
@@ -23,7 +27,7 @@ void trainer_free(struct trainer *t)
     heldout_close(t->job, &t->heldout);
     model_free(&t->model);
     mem_free(t->loss_host);
-    mem_free(t->state_host);
+    d->ops->host_free(d, t->state_host);
 }
 
 static void make_optimizer(struct trainer *t)
@@ -53,9 +57,11 @@ int trainer_create(struct job *job, struct trainer *t)
     *t =
         (struct trainer){.job = job, .capacity = (int)((mine + s->accumulate - 1) / s->accumulate)};
     t->target = target_find(s->target);
-    int failed = batch_source_open(job, t->capacity, &t->source) ||
-                 model_create(job, t->source.shape.side, t->source.shape.channels, t->capacity, 1,
-                              &t->model);
+    int failed = batch_source_open(job, t->capacity, &t->source);
+    int side = t->source.shape.side, channels = t->source.shape.channels;
+    if (comm_agree(job->comm, failed) || room_for_training(job, side, channels))
+        return 1;
+    failed = model_create(job, side, channels, t->capacity, 1, &t->model);
     if (comm_agree(job->comm, failed) || heldout_open(job, t->capacity, &t->heldout))
         return 1;
     size_t floats = (size_t)t->capacity * (size_t)t->source.per_image;
@@ -65,10 +71,12 @@ int trainer_create(struct job *job, struct trainer *t)
     t->want = d->ops->alloc(d, floats * sizeof(float));
     t->doutput = d->ops->alloc(d, floats * sizeof(float));
     t->grads = d->ops->alloc(d, (size_t)t->model.param_count * sizeof(float));
+    d->ops->zero(d, t->grads, (size_t)t->model.param_count * sizeof(float));
+    t->image_loss = d->ops->alloc(d, (size_t)t->capacity * sizeof(float));
     t->loss = d->ops->alloc(d, losses * sizeof(float));
     d->ops->zero(d, t->loss, losses * sizeof(float));
     t->loss_host = mem_alloc(losses * sizeof(float));
-    t->state_host = mem_alloc(4 * (size_t)t->model.param_count * sizeof(float));
+    t->state_host = d->ops->host_alloc(d, 4 * (size_t)t->model.param_count * sizeof(float));
     make_optimizer(t);
     return 0;
 }

@@ -14,13 +14,15 @@ struct trainer {
     struct heldout heldout;
     const struct target *target;
     float *u, *delta, *want, *doutput; /* device [capacity, per_image] */
-    float *grads;                      /* device [param_count] */
+    float *grads;                      /* device [param_count], zero between steps */
+    float *image_loss;                 /* device [capacity], of the micro-batch at hand */
     float *loss; /* device [log_every, accumulate, capacity], summed on the host at log time */
     float *loss_host;
+    struct repeat *pass[2], *forward[2], *update; /* of train.c */
     int capacity;      /* images of a micro-batch */
     int loss_steps;    /* steps in `loss` so far */
     int64_t step;      /* steps done */
-    float *state_host; /* [4 * param_count] staging of checkpoints */
+    float *state_host; /* [4 * param_count] staging of checkpoints, page-locked where that helps */
     struct checkpoint_writer *writer; /* rank 0: the checkpoint that is being written, or NULL */
     double write_s;    /* rank 0: how long the last one took in the background */
 };

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tasks/watchdog.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/timer.h"
+#include "tasks/state.h"
 
-enum { HOST = sizeof((struct comm *)0)->host, LINE = 256 };
+enum { HOST = sizeof((struct comm *)0)->host, LINE = 256, TOKEN = 48 };
 
 static struct {
     pthread_t thread;
@@ -21,11 +22,11 @@ static struct {
     pthread_cond_t wake;
     int over; /* under lock */
     int running, rank, size;
-    char *hosts;                         /* [size][HOST] */
-    char out[JOB_PATH], state[JOB_PATH]; /* the folder of the files; state.json */
-    const char *command;
+    char *hosts;        /* [size][HOST] */
+    char out[JOB_PATH]; /* the folder of questions and answers */
     struct limits_settings limits;
-    double tick_s; /* between two looks */
+    double tick_s;     /* between two looks */
+    double patience_s; /* for answers */
 } dog = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 struct look {
@@ -63,16 +64,12 @@ static void describe(const struct look *l, char line[LINE])
 
 _Noreturn static void end_job(const char *reason)
 {
-    char state[1024];
     fprintf(stderr,
             "error: watchdog: %s; the job is ended. Checkpoints and finished slabs are "
             "kept: the same command goes on from there\n",
             reason);
-    snprintf(state, sizeof state,
-             "{\n  \"command\": \"%s\",\n  \"reason\": \"watchdog\",\n  \"exit\": %d\n}\n",
-             dog.command, TASK_FAILED);
-    text_write(dog.state, state);
     fflush(stderr);
+    state_die("watchdog", reason);
     _exit(TASK_FAILED); /* the launcher ends the other ranks; MPI_Abort could wait for this one */
 }
 
@@ -81,19 +78,11 @@ static void answer_path(int rank, char path[JOB_PATH])
     snprintf(path, JOB_PATH, "%.*s/rank-%05d", JOB_PATH - 32, dog.out, rank);
 }
 
-static int file_time(const char *path, double *time_s)
-{
-    struct stat s;
-    if (stat(path, &s))
-        return 1;
-    *time_s = (double)s.st_mtim.tv_sec + 1e-9 * (double)s.st_mtim.tv_nsec;
-    return 0;
-}
-
-/* The question, OUT/late/ask: its time is its name, and an answer counts if it is not older. */
+/* The question, OUT/late/ask, is a word that was never there before, and an answer repeats it: file times of several
+ * nodes need not agree, and are seen late. */
 struct question {
-    double time_s;    /* of the file, 0: never seen */
-    double noticed_s; /* on our clock */
+    char token[TOKEN]; /* "": never seen */
+    double noticed_s;  /* on our clock */
 };
 
 static void ask_path(char path[JOB_PATH])
@@ -101,26 +90,47 @@ static void ask_path(char path[JOB_PATH])
     snprintf(path, JOB_PATH, "%.*s/ask", JOB_PATH - 8, dog.out);
 }
 
+/* The beginning of a file; non-zero, and nothing said, if there is none. */
+static int peek(const char *path, char *text, size_t bytes)
+{
+    int file = open(path, O_RDONLY);
+    ssize_t got = file < 0 ? -1 : read(file, text, bytes - 1);
+    if (file >= 0)
+        close(file);
+    text[got > 0 ? got : 0] = 0;
+    return got <= 0;
+}
+
+static int read_question(char token[TOKEN])
+{
+    char path[JOB_PATH];
+    ask_path(path);
+    return peek(path, token, TOKEN);
+}
+
 /* Someone asked since the last look: say what this rank does. 'W': waits, 'B': busy. */
 static void answer(const struct look *l, struct question *q, double now)
 {
-    char path[JOB_PATH], text[LINE + 2] = {l->waits ? 'W' : 'B'};
-    double time_s;
-    ask_path(path);
-    if (file_time(path, &time_s) || time_s == q->time_s)
+    char path[JOB_PATH], token[TOKEN], line[LINE], text[TOKEN + LINE + 4];
+    if (read_question(token) || !strcmp(token, q->token))
         return;
-    *q = (struct question){time_s, now};
-    describe(l, text + 1);
+    memcpy(q->token, token, TOKEN);
+    q->noticed_s = now;
+    describe(l, line);
+    snprintf(text, sizeof text, "%s %c %s\n", token, l->waits ? 'W' : 'B', line);
     answer_path(dog.rank, path);
     text_write(path, text);
 }
 
 static void ask(void)
 {
-    char path[JOB_PATH];
+    char path[JOB_PATH], token[TOKEN];
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    snprintf(token, sizeof token, "%d-%lld.%09ld", dog.rank, (long long)t.tv_sec, t.tv_nsec);
     ask_path(path);
     if (!text_make_folders(dog.out))
-        text_write(path, "what is every rank doing?\n");
+        text_write(path, token);
 }
 
 _Noreturn static void report_self(const struct look *l)
@@ -135,24 +145,22 @@ _Noreturn static void report_self(const struct look *l)
 /* What the others answered. Returns if one of them is busy within its limit. */
 static void judge(const struct look *mine, const struct question *q)
 {
-    char path[JOB_PATH], reason[4 * LINE], line[LINE];
+    char path[JOB_PATH], reason[4 * LINE], line[LINE], text[TOKEN + 4], token[TOKEN];
     int missing = 0, busy = 0;
-    size_t used = 0;
+    size_t used = 0, length = strlen(q->token);
     reason[0] = 0;
     for (int r = 0; r < dog.size; r++) {
-        char *text = NULL;
-        double time_s;
         answer_path(r, path);
-        if (file_time(path, &time_s) || time_s < q->time_s || text_read(path, &text, NULL)) {
-            if (missing++ < 4)
-                used += (size_t)snprintf(reason + used, LINE, "%srank %d on %s", used ? ", " : "",
-                                         r, dog.hosts + (size_t)r * HOST);
-        } else {
-            busy += *text == 'B';
-        }
-        mem_free(text);
+        if (!peek(path, text, sizeof text) && !strncmp(text, q->token, length) &&
+            text[length] == ' ')
+            busy += text[length + 1] == 'B';
+        else if (missing++ < 4)
+            used += (size_t)snprintf(reason + used, LINE, "%srank %d on %s", used ? ", " : "", r,
+                                     dog.hosts + (size_t)r * HOST);
     }
     describe(mine, line);
+    if (missing && !read_question(token) && strcmp(token, q->token))
+        return; /* asked anew, and answered anew: the next look sees it */
     if (missing) {
         snprintf(reason + used, LINE + 128, "%s %s: stopped, or the node is gone (rank %d %s)",
                  missing > 4 ? ", ..." : "", missing > 1 ? "do not answer" : "does not answer",
@@ -185,10 +193,9 @@ static int rest(void)
 static void *watch(void *unused)
 {
     (void)unused;
-    const double patience_s = 3 * dog.tick_s + 2; /* for answers */
     int64_t signs = -1;
     double now = timer_now_s(), quiet_since = now;
-    struct question question = {0, 0};
+    struct question question = {"", 0};
     while (!rest()) {
         struct look l;
         int64_t signs_now;
@@ -210,7 +217,7 @@ static void *watch(void *unused)
             report_self(&l);
         if (question.noticed_s < quiet_since) {
             ask();
-        } else if (now - question.noticed_s > patience_s) {
+        } else if (now - question.noticed_s > dog.patience_s) {
             judge(&l, &question);
             quiet_since = now;
         }
@@ -227,7 +234,7 @@ static double shortest_limit(const struct limits_settings *l)
     return least;
 }
 
-void watchdog_start(const struct job *job, const char *command)
+void watchdog_start(const struct job *job)
 {
     char path[JOB_PATH];
     double least = shortest_limit(&job->settings.limits);
@@ -236,13 +243,13 @@ void watchdog_start(const struct job *job, const char *command)
         return;
     dog.rank = comm->rank;
     dog.size = comm->size;
-    dog.command = command;
     dog.limits = job->settings.limits;
     dog.tick_s = fmin(15, fmax(0.1, least / 10));
+    dog.patience_s =
+        2 + 3 * dog.tick_s + fmin(60, least / 4); /* NFS shows a new file up to 60 s late */
     dog.hosts = mem_alloc((size_t)comm->size * HOST);
     comm->ops->allgather(comm, comm->host, HOST, dog.hosts);
     job_path(job, "late", dog.out);
-    job_path(job, "state.json", dog.state);
     if (comm->rank == 0) { /* what an earlier end left */
         ask_path(path);
         remove(path);

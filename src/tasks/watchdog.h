@@ -6,10 +6,11 @@
  * and gives none for longer than the limit of its section (&limits: setup, step, files) reports itself. One that waits
  * for others asks them, through files in OUT/late/, what they are doing: who does not answer is stopped or gone, and
  * is named; if all answer and one is within its own limit, the wait begins anew; if all wait, the program is at fault.
- * Whoever finds out writes state.json (reason "watchdog") and ends its process, and thereby the job. */
+ * Whoever finds out writes state.json (reason "watchdog") and ends its process, and thereby the job, even if the disk
+ * hangs. No clock of another node matters. */
 #pragma once
 #include "tasks/tasks.h"
 
 /* Collective. Nothing happens if all limits are 0. */
-void watchdog_start(const struct job *job, const char *command);
+void watchdog_start(const struct job *job);
 void watchdog_stop(void);

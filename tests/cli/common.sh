@@ -39,6 +39,15 @@ ranks() {
     mpirun --bind-to none -n "$n" "$@"
 }
 
+# signalled SIGNAL command...: runs it with the signal already waiting, so that it comes however fast the command is
+signalled() {
+    /usr/bin/python3 -c 'import os, signal, sys
+number = getattr(signal, "SIG" + sys.argv[1])
+signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+os.kill(os.getpid(), number)
+os.execvp(sys.argv[2], sys.argv[2:])' "$@"
+}
+
 # same FILE FILE: every dataset of both HDF5 files byte for byte
 same() {
     /usr/bin/python3 "$source_dir/tests/cli/same.py" "$@" || fail "differ: $*"

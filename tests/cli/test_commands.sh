@@ -20,6 +20,16 @@ for deck in "$source_dir"/inputs/*.nml; do
     expect 0 'is in order' "$peclet" check "$deck"
 done
 
+# where MPI cannot start (login nodes), what needs one rank works all the same
+broken=(env OMPI_MCA_pml=nosuch "$peclet")
+expect 0 'commit' "${broken[@]}" version
+expect 0 'pe ' "${broken[@]}" help forward
+expect 0 'levels = 10' "${broken[@]}" deck tiny.nml
+expect 0 'is in order' "${broken[@]}" check tiny.nml
+expect 2 'usage: peclet' "${broken[@]}"
+# under a launcher they are one program of several ranks, and speak once
+[ "$(ranks 2 "$peclet" version | wc -l)" -eq 1 ] || fail "version on two ranks speaks twice"
+
 # the deck
 expect 2 "override 'forward.pe=abc'" "$peclet" check tiny.nml forward.pe=abc
 expect 2 "unknown key 'sigma_mx' in &forward; did you mean 'sigma_max'?" "$peclet" check tiny.nml forward.sigma_mx=3

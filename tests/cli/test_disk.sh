@@ -14,6 +14,7 @@ trap 'umount small; rm -rf "$work"' EXIT
 expect 0 total "$peclet" import "$deck" run.out=small/run
 expect 1 'the disk is full' ranks 2 "$peclet" precompute "$deck" run.out=small/run store.pairs_per_image=40
 expect 1 'run.json: cannot be written: No space left on device' "$peclet" train "$deck" run.out=small/run store.pairs_per_image=40
+[ ! -e small/run/state.json ] || [ -s small/run/state.json ] || fail "a full disk left an empty state.json"
 mount -o remount,size=5m small
 expect 1 "run 'peclet precompute' again" "$peclet" train "$deck" run.out=small/run store.pairs_per_image=40
 rm -f small/run/trajectories.h5* # of the other deck: it would leave no room

@@ -35,4 +35,30 @@ one, two = sys.argv[1:7], sys.argv[7:13]
 assert all(abs(float(a) - float(b)) <= 1e-5 * abs(float(a)) for a, b in zip(one[:4], two[:4]))
 assert one[4:] == two[4:] == ["8", "False"]
 END
+
+# LPIPS of samples of both kinds of seeds: each with the images of its own split
+lpips=("${small[@]}" run.out=both "evaluate.metrics='lpips'" "evaluate.weights=$squeezenet" "evaluate.lpips_weights=$linear")
+expect 0 'samples (train seeds)' "$peclet" run "$deck" "${lpips[@]}" sample.prior_split=both
+cp both/metrics.json both.json
+for half in 'test 0 5' 'train 5 9'; do
+    read -r split first end <<<"$half"
+    /usr/bin/python3 - "$first" "$end" <<'END'
+import h5py, sys
+first, end = map(int, sys.argv[1:])
+with h5py.File("both/samples.h5") as f, h5py.File("half.h5", "w") as half:
+    for name in "images", "seed_image":
+        half[name] = f[name][first:end]
+END
+    expect 0 'lpips' "$peclet" evaluate "$deck" "${lpips[@]}" evaluate.fake=half.h5 sample.prior_split="$split"
+    cp both/metrics.json "$split.json"
+done
+/usr/bin/python3 - <<'END' || fail "LPIPS of both kinds of seeds"
+import json
+both, test, train = (json.load(open(name + ".json")) for name in ("both", "test", "train"))
+near = lambda a, b: abs(a - b) < 1e-6 * b  # measured: 0
+assert near(both["lpips_mean"], test["lpips_mean"]) and near(both["lpips_mean_samples_train"], train["lpips_mean"])
+assert both["lpips_mean"] != both["lpips_mean_samples_train"] and both["lpips_trunk"] == "squeeze"
+END
+[ "$(/usr/bin/python3 -c 'import json; print(json.load(open("both.json"))["lpips_trunk_sha256"])')" = "$(sha256sum "$squeezenet" | cut -d' ' -f1)" ] ||
+    fail "the hash of the weights"
 finish

@@ -67,6 +67,23 @@ same r1/out/dataset.h5 z2/dataset.h5
 [ "$(grep -c 'left out: all: ' words.txt)" -eq 37 ] || fail "not every damaged picture was named"
 grep -q 'images are damaged (named above) and left out' words.txt || fail "damaged pictures were not counted"
 
+# stopped while it decodes, then while it copies, and on with other ranks
+mkdir legs
+touch legs/STOP
+for done in 216 400; do
+    expect 75 "import stopped (stop) after $done of 400" "$peclet" import deck.nml dataset.format=folder dataset.path=all run.out=legs
+done
+rm legs/STOP
+expect 0 'going on after 400 images' ranks 3 "$peclet" import deck.nml dataset.format=folder dataset.path=all run.out=legs
+same r1/out/dataset.h5 legs/dataset.h5
+[ ! -e legs/dataset-all.h5 ] || fail "dataset-all.h5 was left behind"
+/usr/bin/python3 - <<'P' || fail "what was left out is not counted over all legs"
+import h5py
+with h5py.File("r1/out/dataset.h5") as a, h5py.File("legs/dataset.h5") as b:
+    for name in "images_left_out", "test_images_left_out", "images_read", "images_good":
+        assert a.attrs[name] == b.attrs[name], (name, a.attrs[name], b.attrs[name])
+P
+
 # what Pillow makes of them
 /usr/bin/python3 - <<'P' || fail "rows or labels are not those that Pillow and dataset.json give"
 import h5py, numpy as np

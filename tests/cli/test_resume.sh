@@ -35,10 +35,35 @@ kill -USR1 "$pid"
 wait "$pid"
 [ $? -eq 75 ] || fail "USR1 did not end in exit 75: $(tail -n 3 signal.log)"
 grep -q '"reason": "signal"' signal/state.json || fail "state.json does not say why"
+tail -n 1 signal/log.jsonl | grep -q heldout && fail "there was no time for the held-out loss"
 mkdir -p stopped
 cp whole/dataset.h5 whole/trajectories.h5 stopped/
 touch stopped/STOP
 expect 75 'stopped (stop)' "$peclet" train "$deck" run.out=stopped
+
+# the stages before the training stop, too, and go on where they were: import after a round, precompute after a slab
+larger=(dataset.limit=12000 dataset.test_limit=40)
+expect 0 total "$peclet" run "$deck" run.out=many run.stages=import,precompute "${larger[@]}"
+expect 75 'import stopped (signal) after' signalled USR1 "$peclet" import "$deck" run.out=legs "${larger[@]}"
+grep -q '"reason": "signal"' legs/state.json || fail "state.json does not say that import was stopped"
+expect 1 'not complete' "$peclet" precompute "$deck" run.out=legs "${larger[@]}"
+touch legs/STOP
+expect 75 'going on after' "$peclet" import "$deck" run.out=legs "${larger[@]}"
+rm legs/STOP
+expect 0 'going on after' ranks 2 "$peclet" import "$deck" run.out=legs "${larger[@]}"
+same many/dataset.h5 legs/dataset.h5
+expect 75 'precompute stopped (signal) after' signalled TERM "$peclet" precompute "$deck" run.out=legs "${larger[@]}"
+grep -q '"stage": "precompute"' legs/state.json || fail "state.json does not say how far precompute was"
+expect 0 'going on after' ranks 2 "$peclet" precompute "$deck" run.out=legs "${larger[@]}"
+same many/trajectories.h5 legs/trajectories.h5
+
+# run.walltime: every leg ends in time, with a checkpoint from which the next one goes on
+for leg in 'network:' 'going on from the checkpoint of step'; do
+    expect 75 "$leg" timeout 300 "$peclet" run "$deck" run.out=timed run.walltime=4 train.steps=1000000
+    grep -q '"reason": "time limit"' timed/state.json || fail "state.json does not say that the time was over"
+done
+[ "$(sed -n 's/.*"done": \([0-9]*\).*/\1/p' timed/state.json)" = "$(tail -n 1 timed/log.jsonl | sed -n 's/.*"step": *\([0-9]*\).*/\1/p')" ] ||
+    fail "state.json and the log differ in how far the training was"
 
 # killed at random moments, on 1 to MOST ranks, until done
 kill_until_done() { # MOST, stage, further overrides

@@ -14,6 +14,8 @@ h5py.File("a.h5", "w")["images"] = np.round(a * 255).astype(np.uint8)
 h5py.File("b.h5", "w")["images"] = b
 h5py.File("c.h5", "w")["images"] = b[:, :8, :8]
 h5py.File("d.h5", "w")["images"] = b.astype(np.float64)
+h5py.File("e.h5", "w")["images"] = b[:, :, :12]
+h5py.File("f.h5", "w")["images"] = b[..., :1]
 P
 printf '&evaluate\n metrics = "fd", "prdc", "nearest"\n features = "pixels"\n/\n' >score.nml
 
@@ -21,7 +23,26 @@ expect 0 'scores of 650 samples against 700 real images' "$peclet" evaluate scor
     evaluate.real=a.h5 evaluate.fake=b.h5 run.out=one
 expect 0 'scores of 650 samples' ranks 3 "$peclet" evaluate score.nml evaluate.real=a.h5 evaluate.fake=b.h5 run.out=three
 expect 0 'scores of 700 samples' "$peclet" evaluate score.nml evaluate.real=a.h5 evaluate.fake=a.h5 run.out=same
-expect 1 'cannot be compared' "$peclet" evaluate score.nml evaluate.real=a.h5 evaluate.fake=c.h5
+# sizes, shapes, channels: pixel by pixel they must be alike; features of a network that scales its images itself do not mind (the
+# scores themselves: tests/golden/test_inception.c), and get as far as asking for weights
+for other in c e f; do
+    expect 1 'cannot be compared pixel by pixel' "$peclet" evaluate score.nml evaluate.real=a.h5 evaluate.fake=$other.h5
+    expect 1 'needs trained weights' "$peclet" evaluate score.nml evaluate.real=a.h5 evaluate.fake=$other.h5 \
+        "evaluate.metrics='fd'" evaluate.features=inception
+done
+expect 1 "features 'inception'" "$peclet" evaluate score.nml evaluate.real=a.h5 evaluate.fake=c.h5 evaluate.features=inception
+if /usr/bin/python3 -c 'import PIL' 2>/dev/null; then
+    mkdir mixed
+    /usr/bin/python3 -c '
+from PIL import Image
+for i, size in enumerate([(16, 16)] * 7 + [(20, 12)]):
+    Image.new("RGB", size, (30 * i, 40, 50)).save(f"mixed/{i}.png")'
+    expect 1 "mixed holds pictures of several sizes (20x12" "$peclet" evaluate score.nml evaluate.real=a.h5 evaluate.fake=mixed
+    expect 1 'needs trained weights' "$peclet" evaluate score.nml evaluate.real=a.h5 evaluate.fake=mixed "evaluate.metrics='fd'" \
+        evaluate.features=inception
+    rm mixed/7.png
+    expect 0 'scores of 7 samples against 700' "$peclet" evaluate score.nml evaluate.real=a.h5 evaluate.fake=mixed
+fi
 expect 1 'neither uint8 nor float32' "$peclet" evaluate score.nml evaluate.real=a.h5 evaluate.fake=d.h5
 expect 1 'nothing.h5' "$peclet" evaluate score.nml evaluate.real=a.h5 evaluate.fake=nothing.h5
 

@@ -21,6 +21,10 @@ for name in ("still", "run-4"):
     assert rows[name]["ranks"] == "2" and float(rows[name]["seconds"]) > 0
 P
 
+# its plot: here each run is a line of one dot; of 4 panels
+"$source_dir/tools/sweep_plot.py" runs/two two.svg || fail "no plot"
+[ "$(grep -o '<circle' two.svg | wc -l)" = 8 ] && grep -q 'steps 5' two.svg || fail "the plot: $(cut -c1-400 two.svg)"
+
 before=$(stat -c %Y.%i runs/two/still/metrics.json)
 expect 0 'run-4: complete' "$sweep" tiny.nml two.txt -n 2
 [ "$(stat -c %Y.%i runs/two/still/metrics.json)" = "$before" ] || fail "a complete run was run again"

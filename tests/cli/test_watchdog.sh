@@ -10,6 +10,13 @@ deck=$source_dir/tests/cli/tiny.nml
 "$peclet" import "$deck" run.out=base >/dev/null 2>&1 && "$peclet" precompute "$deck" run.out=base >/dev/null 2>&1 ||
     fail "no data to train on"
 
+# neither a file nor the disk for state.json answers: ended all the same, 10 s later (waited for below)
+mkfifo never.idx
+mkdir disk && mkfifo disk/state.json.0.tmp
+"$peclet" import "$deck" run.out=disk dataset.path="$work/never.idx" limits.setup=2 limits.files=2 >disk.log 2>&1 &
+hung=$!
+hung_since=$SECONDS
+
 # one of three ranks is stopped in the middle of training
 mkdir -p stopped
 cp base/dataset.h5 base/trajectories.h5 stopped/
@@ -38,7 +45,6 @@ kill -KILL "$victim" 2>/dev/null
 echo "found after $took s: $(grep -a watchdog: stopped.log | head -n 1)"
 
 # a file that never answers
-mkfifo never.idx
 began=$SECONDS
 "$peclet" import "$deck" run.out=fifo dataset.path="$work/never.idx" limits.setup=2 limits.files=2 >fifo.log 2>&1
 code=$?
@@ -46,7 +52,18 @@ code=$?
 [ $((SECONDS - began)) -lt 20 ] || fail "a hung import was found late"
 grep -qE "watchdog: rank 0 on .* is in 'import(/read)?' for [0-9]+ s" fifo.log || fail "the hung import was not named: $(tail -n 3 fifo.log)"
 
+for _ in $(seq 200); do
+    kill -0 "$hung" 2>/dev/null || break
+    [ $((SECONDS - hung_since)) -lt 30 ] || break
+    sleep 0.1
+done
+kill -0 "$hung" 2>/dev/null && fail "a disk that hangs holds the watchdog" && kill -KILL "$hung"
+wait "$hung"
+code=$?
+[ "$code" -ne 0 ] || fail "a hung import on a hung disk ended with 0"
+grep -q "watchdog: rank 0" disk.log || fail "a hung import on a hung disk was not named"
+
 # nothing is ended that works, however long it lasts in all, or where limits are 0
-expect 0 total "$peclet" train "$deck" run.out=base train.steps=40 limits.step=1 limits.setup=30 limits.files=30
+expect 0 total "$peclet" train "$deck" run.out=base train.steps=40 limits.step=5 limits.setup=30 limits.files=30
 expect 0 total "$peclet" sample "$deck" run.out=base limits.step=0 limits.setup=0 limits.files=0
 finish

@@ -306,6 +306,7 @@ cudaError_t launch(cudaStream_t stream, dim3 grid, dim3 dim, size_t smem_bytes, 
         return fault(cudaErrorInvalidValue);
     if (cluster > 1 && (grid.x % cluster || cluster > limits.cluster))
         return fault(cudaErrorInvalidClusterSize);
+    note_launch(stream, kernel, smem_bytes);
     enqueue(stream, [=] { run_grid(grid, dim, smem_bytes, cluster, kernel_body); });
     return cudaSuccess;
 }

@@ -15,9 +15,10 @@
 
 struct CUgraph_st {
     std::vector<std::function<void()>> work;
+    std::vector<std::pair<const void *, size_t>> launches; /* kernels and their shared memory */
 };
 struct CUgraphExec_st {
-    std::vector<std::function<void()>> work;
+    CUgraph_st kept;
 };
 struct CUstream_st {
     std::deque<std::function<void()>> work;
@@ -116,6 +117,12 @@ void enqueue(cudaStream_t stream, std::function<void()> work)
     s->put++;
     if (!stream || setting("COH_EAGER", 0))
         drain(s);
+}
+
+void note_launch(cudaStream_t stream, const void *kernel, size_t smem_bytes)
+{
+    if (stream_of(stream)->capture)
+        stream_of(stream)->capture->launches.push_back({kernel, smem_bytes});
 }
 
 /* The piece that holds [p, p+bytes), or NULL. */
@@ -469,7 +476,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
 {
-    *exec = new CUgraphExec_st{graph->work};
+    *exec = new CUgraphExec_st{*graph};
     M.graphs++;
     return cudaSuccess;
 }
@@ -477,8 +484,11 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
 {
     if (captured())
         return M.error;
+    for (const auto &launch : exec->kept.launches) /* a kernel's limit may have been lowered meanwhile */
+        if (launch.second > limits_of(launch.first).smem_bytes)
+            return fault(cudaErrorInvalidValue);
     enqueue(stream, [exec] {
-        for (const auto &work : exec->work)
+        for (const auto &work : exec->kept.work)
             work();
     });
     return cudaSuccess;

@@ -7,7 +7,8 @@
  *     shows; copies from pageable memory are read at the call, from page-locked memory when they run, as on a GPU;
  *     fresh device memory is NaN; its pieces are pieces of the heap, which the address sanitizer watches;
  *     copies check which side of their pointers is the device's; launches check grid, block, shared memory, clusters;
- *     while a stream is captured its work is kept and nothing may wait, allocate or touch the host's memory;
+ *     while a stream is captured its work is kept and nothing may wait, allocate or touch the host's memory; a graph
+ *     whose kernels' limits of shared memory have been lowered since does not run;
  *     what is left at exit (memory, streams, events, graphs) is reported and the program fails.
  * COH_GPUS (1), COH_MEMORY (bytes; 4 GiB), COH_CAPABILITY (90) and COH_DRIVER (13000) change what is found. */
 #pragma once

@@ -1,62 +1,95 @@
 /* SPDX-License-Identifier: Apache-2.0
- * conv_cudnn.h without the library. As a rule there is none, and every convolution takes the kernels of
- * conv_direct.cu. With COH_CUDNN=BITS plans exist for the passes whose bit is set (enum cudnn_pass), carried out by
- * those kernels, so that the detours of conv_cuda.c run: what cuDNN may not be given is refused, and the workspace is
- * filled with NaN before a plan runs, so that nothing else can lie in it. */
-#include "conv_cudnn.h"
+ * cuDNN's stand-in (cudnn.h of this folder) and, over it, what cuda/cudnn_plan.c does over the real library. */
+#include "cudnn_plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/die.h"
 #include "base/mem.h"
 #include "conv_direct.h"
 
-struct cudnn_plan {
-    struct cudnn_plan *next;
+enum { PLANS = 3 }; /* that a search finds */
+
+struct cudnn_stand_in {
+    cudaStream_t stream;
+};
+struct descriptor { /* a plan, a pack or the properties of the GPU */
     struct conv_shape shape;
     enum cudnn_pass pass;
+    int number; /* of the plan among those found */
+    struct cudnn_tensors tensors;
+    void *workspace;
 };
-struct cudnn_library {
-    struct cudnn_plan *plans;
-    int passes; /* bits */
-};
 
-struct cudnn_library *cudnn_library_open(struct device *d)
+static int setting(const char *name)
 {
-    const char *bits = getenv("COH_CUDNN");
-    (void)d;
-    if (!bits)
-        return NULL;
-    struct cudnn_library *l = mem_zalloc(sizeof *l);
-    l->passes = atoi(bits);
-    return l;
+    const char *text = getenv(name);
+    return text ? atoi(text) : 0;
 }
 
-void cudnn_library_close(struct cudnn_library *l)
+static int searches;
+int coh_cudnn_searches(void)
 {
-    while (l && l->plans) {
-        struct cudnn_plan *p = l->plans;
-        l->plans = p->next;
-        mem_free(p);
-    }
-    mem_free(l);
+    return searches;
 }
 
-const struct cudnn_plan *cudnn_plan_for(struct device *d, const struct conv_shape *s,
-                                        enum cudnn_pass pass)
-{
-    struct cudnn_library *l = cuda_of(d)->cudnn;
-    if (!l || !(l->passes >> pass & 1))
-        return NULL;
-    struct cudnn_plan *p = mem_alloc(sizeof *p);
-    *p = (struct cudnn_plan){l->plans, *s, pass};
-    l->plans = p;
-    return p;
-}
+/* ---- cudnn.h ---- */
 
-size_t cudnn_plan_workspace(const struct cudnn_plan *p)
+size_t cudnnGetVersion(void)
 {
-    return conv_direct_scratch(&p->shape);
+    return 90000;
+}
+const char *cudnnGetErrorString(cudnnStatus_t status)
+{
+    return status == CUDNN_STATUS_SUCCESS            ? "CUDNN_STATUS_SUCCESS"
+           : status == CUDNN_STATUS_EXECUTION_FAILED ? "CUDNN_STATUS_EXECUTION_FAILED"
+                                                     : "CUDNN_STATUS_NOT_INITIALIZED";
+}
+void cudnnGetLastErrorString(char *text, size_t bytes)
+{
+    snprintf(text, bytes, "no more is known");
+}
+cudnnStatus_t cudnnCreate(cudnnHandle_t *handle)
+{
+    if (!getenv("COH_CUDNN"))
+        return CUDNN_STATUS_NOT_INITIALIZED;
+    *handle = mem_zalloc(sizeof **handle);
+    return CUDNN_STATUS_SUCCESS;
+}
+cudnnStatus_t cudnnDestroy(cudnnHandle_t handle)
+{
+    mem_free(handle);
+    return CUDNN_STATUS_SUCCESS;
+}
+cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream)
+{
+    handle->stream = stream;
+    return CUDNN_STATUS_SUCCESS;
+}
+cudnnStatus_t cudnnBackendCreateDescriptor(cudnnBackendDescriptorType_t type,
+                                           cudnnBackendDescriptor_t *d)
+{
+    (void)type;
+    *d = mem_zalloc(sizeof(struct descriptor));
+    return CUDNN_STATUS_SUCCESS;
+}
+cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t d, cudnnBackendAttributeName_t name,
+                                       cudnnBackendAttributeType_t type, int64_t count,
+                                       const void *values)
+{
+    (void)name, (void)type;
+    return d && count == 1 && values ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_BAD_PARAM;
+}
+cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t d)
+{
+    return d ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_BAD_PARAM;
+}
+cudnnStatus_t cudnnBackendDestroyDescriptor(cudnnBackendDescriptor_t d)
+{
+    mem_free(d);
+    return CUDNN_STATUS_SUCCESS;
 }
 
 static int aligned(const void *p, size_t bytes)
@@ -64,47 +97,141 @@ static int aligned(const void *p, size_t bytes)
     return p && (uintptr_t)p % bytes == 0;
 }
 
-void cudnn_plan_run(struct device *d, const struct cudnn_plan *p, const struct cudnn_tensors *t,
-                    void *workspace)
+cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan,
+                                  cudnnBackendDescriptor_t pack)
 {
+    const struct descriptor *p = plan, *arguments = pack;
     const struct conv_shape *s = &p->shape;
-    struct cuda_state *cuda = cuda_of(d);
-    void *scratch = cuda->scratch, *y = (void *)(uintptr_t)t->y, *x = (void *)(uintptr_t)t->x;
+    const struct cudnn_tensors *t = &arguments->tensors;
+    void *y = (void *)(uintptr_t)t->y, *x = (void *)(uintptr_t)t->x;
     float *dw = (float *)(uintptr_t)t->w;
-    size_t scratch_bytes = cuda->scratch_bytes, room = cudnn_plan_workspace(p);
+    const size_t room = conv_direct_scratch(s), w_count = (size_t)conv_weight_count(s);
+    /* the kernels' own device: this stream, and the workspace as scratch */
+    struct cuda_state state = {
+        .stream = handle->stream, .scratch = arguments->workspace, .scratch_bytes = room};
+    struct device d = {.state = &state};
+    REQUIRE(arguments->pass == p->pass);
     REQUIRE(aligned(x, 16) && aligned(y, 16) && aligned(dw, p->pass == PASS_WEIGHTS_ADD ? 4 : 16));
-    REQUIRE(aligned(workspace, 16));
-    CUDA_TRY(cudaMemsetAsync(workspace, 0xff, room, cuda->stream));
-    cuda->scratch = workspace; /* the kernels' own workspace */
-    cuda->scratch_bytes = room;
+    REQUIRE(aligned(state.scratch, 16));
+    if (setting("COH_CUDNN_BROKEN") >> p->number & 1)
+        return CUDNN_STATUS_EXECUTION_FAILED;
+    CUDA_TRY(cudaMemsetAsync(state.scratch, 0xff, room, state.stream));
     switch (p->pass) {
     case PASS_FORWARD:
-        conv_direct_forward(d, s, x, dw, NULL, NULL, y);
+        conv_direct_forward(&d, s, x, dw, NULL, NULL, y);
         break;
     case PASS_BIAS:
-        REQUIRE(t->bias && !t->residual);
-        conv_direct_forward(d, s, x, dw, t->bias, NULL, y);
+        REQUIRE(t->bias);
+        conv_direct_forward(&d, s, x, dw, t->bias, NULL, y);
         break;
     case PASS_BIAS_ADD:
         REQUIRE(t->bias && aligned(t->residual, 16) && t->residual != y);
-        conv_direct_forward(d, s, x, dw, t->bias, t->residual, y);
+        conv_direct_forward(&d, s, x, dw, t->bias, t->residual, y);
         break;
     case PASS_DATA:
     case PASS_DATA_ADD:
-        conv_direct_backward_data(d, s, y, dw, x, p->pass == PASS_DATA_ADD);
+        conv_direct_backward_data(&d, s, y, dw, x, p->pass == PASS_DATA_ADD);
         break;
     case PASS_WEIGHTS:
-        REQUIRE(s->type == DTYPE_BF16 && t->old && t->old != dw);
-        d->ops->copy(d, dw, t->old, (size_t)conv_weight_count(s) * sizeof(float));
-        conv_direct_backward_weights(d, s, x, y, dw);
+        REQUIRE(s->type == DTYPE_BF16);
+        CUDA_TRY(cudaMemsetAsync(dw, 0, w_count * sizeof(float), state.stream));
+        conv_direct_backward_weights(&d, s, x, y, dw);
         break;
     case PASS_WEIGHTS_ADD:
         REQUIRE(s->type == DTYPE_F32);
-        conv_direct_backward_weights(d, s, x, y, dw);
+        conv_direct_backward_weights(&d, s, x, y, dw);
         break;
+    case PASS_WEIGHTS_FUSED:
+        REQUIRE(s->type == DTYPE_BF16 && t->old && t->old != dw);
+        CUDA_TRY(cudaMemcpyAsync(dw, t->old, w_count * sizeof(float), cudaMemcpyDeviceToDevice,
+                                 state.stream));
+        conv_direct_backward_weights(&d, s, x, y, dw);
+        break;
+    case PASS_WEIGHTS_ROUNDED: { /* summed behind the kernels' own workspace, then rounded */
+        float *sums = (float *)(void *)((char *)state.scratch + room);
+        REQUIRE(s->type == DTYPE_BF16);
+        CUDA_TRY(cudaMemsetAsync(sums, 0, w_count * sizeof(float), state.stream));
+        conv_direct_backward_weights(&d, s, x, y, sums);
+        conv_direct_weights(&d, s, sums, dw);
+        break;
+    }
     case PASSES:
         DIE("no such pass");
     }
-    cuda->scratch = scratch;
-    cuda->scratch_bytes = scratch_bytes;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+/* ---- cudnn_plan.h ---- */
+
+const char *cudnn_pass_name(enum cudnn_pass pass)
+{
+    static const char *const name[PASSES] = {"forward",     "bias",     "bias add",
+                                             "data",        "data add", "weights",
+                                             "weights add", "fused",    "rounded"};
+    return name[pass];
+}
+
+int cudnn_pass_compiled(enum cudnn_pass pass)
+{
+    return pass == PASS_BIAS;
+}
+
+static void plan_make(const struct conv_shape *s, enum cudnn_pass pass, int number,
+                      struct cudnn_candidate *c)
+{
+    struct descriptor *p = mem_zalloc(sizeof *p);
+    *p = (struct descriptor){.shape = *s, .pass = pass, .number = number};
+    size_t sums = (size_t)conv_weight_count(s) * sizeof(float);
+    *c = (struct cudnn_candidate){.plan = p, .engine = number};
+    c->workspace = (int64_t)(conv_direct_scratch(s) + (pass == PASS_WEIGHTS_ROUNDED ? sums : 0));
+}
+
+int cudnn_find_plans(cudnnBackendDescriptor_t device, const struct conv_shape *s,
+                     enum cudnn_pass pass, int64_t workspace_limit, int most,
+                     struct cudnn_candidate *found, char *why, int bytes)
+{
+    int count = most < PLANS ? most : PLANS;
+    REQUIRE(device && workspace_limit > 0);
+    searches++;
+    snprintf(why, (size_t)bytes, "no engine");
+    if (!(setting("COH_CUDNN") >> pass & 1))
+        return 0;
+    for (int i = 0; i < count; i++)
+        plan_make(s, pass, i, &found[i]);
+    return count;
+}
+
+char *cudnn_plan_text(cudnnBackendDescriptor_t plan)
+{
+    const struct descriptor *p = plan;
+    char text[256];
+    snprintf(text, sizeof text, "%d %d  %d %d %d %d %d %d %d %d %d %d %d", (int)p->pass, p->number,
+             p->shape.n, p->shape.h, p->shape.w, p->shape.c_in, p->shape.c_out, p->shape.kernel,
+             p->shape.stride, (int)p->shape.type, p->shape.kernel_w, p->shape.pad_h,
+             p->shape.pad_w);
+    return mem_strdup(text);
+}
+
+int cudnn_plan_of_text(cudnnBackendDescriptor_t device, const char *text, int64_t workspace_limit,
+                       struct cudnn_candidate *c)
+{
+    struct conv_shape s = {0};
+    int pass, number, type;
+    REQUIRE(device && workspace_limit > 0);
+    if (sscanf(text, "%d %d %d %d %d %d %d %d %d %d %d %d %d", &pass, &number, &s.n, &s.h, &s.w,
+               &s.c_in, &s.c_out, &s.kernel, &s.stride, &type, &s.kernel_w, &s.pad_h,
+               &s.pad_w) != 13)
+        return 1;
+    s.type = (enum dtype)type;
+    plan_make(&s, (enum cudnn_pass)pass, number, c);
+    return 0;
+}
+
+cudnnStatus_t cudnn_make_pack(enum cudnn_pass pass, const struct cudnn_tensors *t, void *workspace,
+                              cudnnBackendDescriptor_t *pack)
+{
+    struct descriptor *p = mem_zalloc(sizeof *p);
+    *p = (struct descriptor){.pass = pass, .tensors = *t, .workspace = workspace};
+    *pack = p;
+    return CUDNN_STATUS_SUCCESS;
 }

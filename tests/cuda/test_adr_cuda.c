@@ -116,18 +116,6 @@ static struct outcome run(const char *kernel, const struct adr_plan *plan, int n
     return o;
 }
 
-static double largest_difference(size_t count, const float *a, const float *b)
-{
-    double largest = 0;
-    for (size_t i = 0; i < count; i++) {
-        double difference = fabs((double)a[i] - (double)b[i]);
-        largest = difference <= largest ? largest : difference;
-        if (!isfinite(difference))
-            return INFINITY;
-    }
-    return largest;
-}
-
 static double worst_u, worst_delta, worst_v, worst_pull;
 
 static void agree(const char *kernel, const struct adr_plan *plan, int n, const char *what)
@@ -226,6 +214,56 @@ static void velocities(int side, int n)
             plan.realisations = variant == 5 ? 2 : 0;
             agree("", &plan, n, "velocity");
         }
+}
+
+/* Sums of waves by cuFFT, in batches that the fields do not fill. */
+static void transforms(int side, int n)
+{
+    struct adr_level levels[LEVELS + 1];
+    setenv("PECLET_ADR_FIELDS", "fft:4", 1);
+    for (int kind = VELOCITY_STREAMFUNCTION; kind <= VELOCITY_SOLENOIDAL; kind++)
+        for (int banded = 0; banded < 2; banded++) {
+            struct adr_plan plan = plan_of(side, 1, levels);
+            plan.velocity = (enum velocity_kind)kind;
+            plan.refresh = 2;
+            plan.n_min = banded ? 2 : 1;
+            plan.n_max = banded ? (side + 3) / 4 : 0;
+            plan.realisations = banded ? 2 : 0;
+            agree("", &plan, n, "transforms");
+        }
+    unsetenv("PECLET_ADR_FIELDS");
+}
+
+/* Does this plan take cuFFT? */
+static int by_fft(int side, enum velocity_kind kind, int n_max)
+{
+    struct adr_level levels[LEVELS + 1];
+    struct adr_plan plan = plan_of(side, 1, levels);
+    struct adr_flow flow;
+    void *memory;
+    plan.velocity = kind;
+    plan.n_max = n_max;
+    adr_spectrum_create(cuda, &plan, &flow, &memory);
+    int yes = flow.fft != NULL;
+    adr_fft_destroy(cuda, flow.fft);
+    cuda->ops->free(cuda, memory);
+    return yes;
+}
+
+static void choices(void)
+{
+    for (int kind = VELOCITY_STREAMFUNCTION; kind <= VELOCITY_SOLENOIDAL; kind++) {
+        CHECK(!by_fft(128, (enum velocity_kind)kind, 0));
+        CHECK(by_fft(192, (enum velocity_kind)kind, 0));
+    }
+    CHECK(!by_fft(192, VELOCITY_STREAMFUNCTION, 16)); /* few waves */
+    CHECK(!by_fft(189, VELOCITY_STREAMFUNCTION, 0) && !by_fft(194, VELOCITY_STREAMFUNCTION, 0));
+    setenv("PECLET_ADR_FIELDS", "products", 1);
+    CHECK(!by_fft(192, VELOCITY_COMPRESSIBLE, 0));
+    setenv("PECLET_ADR_FIELDS", "fft", 1);
+    CHECK(by_fft(10, VELOCITY_COMPRESSIBLE, 0) && !by_fft(10, VELOCITY_SHEAR, 0));
+    CHECK(!by_fft(9, VELOCITY_COMPRESSIBLE, 0)); /* odd */
+    unsetenv("PECLET_ADR_FIELDS");
 }
 
 static void file_and_heat(void)
@@ -354,6 +392,10 @@ int main(void)
     velocities(7, 11);
     velocities(28, 2);
     velocities(33, 2);
+    static const int sides[] = {2, 3, 8, 13, 21, 28};
+    for (int i = 0; i < 6; i++)
+        transforms(sides[i], i < 4 ? 5 : 2);
+    choices();
     file_and_heat();
     collisions("pull", 9);
     collisions("", 9);
@@ -367,6 +409,9 @@ int main(void)
     company(12, LBM_TRT, "pull");
     company(66, LBM_BGK, "");
     company(68, LBM_REGULARIZED, "");
+    setenv("PECLET_ADR_FIELDS", "fft:4", 1);
+    company(28, LBM_EQUILIBRIUM, "");
+    unsetenv("PECLET_ADR_FIELDS");
     cuda->ops->destroy(cuda);
     printf("u %.3g delta %.3g v/(V side) %.3g, chip against pull %.3g\n", worst_u, worst_delta,
            worst_v, worst_pull);

@@ -82,6 +82,7 @@ static void test_choice(void)
     CHECK(cuda_of(d)->gpu == 2 && cuda_of(d)->capability == 90);
     CHECK_SAYS(d->description, "GPU 2 of 4");
     CHECK_SAYS(d->description, "4 GiB, capability 9.0, CUDA 13.0");
+    CHECK_SAYS(d->libraries, "CUDA runtime 13.0, driver for CUDA ");
     device_close(d);
     unsetenv("COH_GPUS");
 }

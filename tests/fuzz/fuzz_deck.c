@@ -4,14 +4,13 @@
  * settings that were read without fault must resolve to a deck that reads back to the same
  * settings.
  *
- *     clang -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -D_POSIX_C_SOURCE=200809L -Isrc \
- *         tests/fuzz/fuzz_deck.c src/deck/[a-z]*.c src/[a-z]*[a-z]/[a-z]*_deck.c
- * src/tasks/settings.c \ src/base/die.c src/base/mem.c src/base/log.c src/base/timer.c -lm
- * -lpthread -o fuzz_deck
- *     ./fuzz_deck -close_fd_mask=2 -max_total_time=60 -dict=tests/fuzz/deck.dict CORPUS
+ *     clang -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -D_POSIX_C_SOURCE=200809L \
+ *         -Isrc tests/fuzz/fuzz_deck.c src/deck/[a-z]*.c src/[a-z]*[a-z]/[a-z]*_deck.c \
+ *         src/tasks/settings.c src/base/[djlmt]*.c -lm -lpthread -o fuzz_deck
+ *     ./fuzz_deck -close_fd_mask=2 -max_total_time=60 -dict=tests/fuzz/deck.dict \
+ *         CORPUS tests/fuzz/deck
  *
- * With -DPECLET_FUZZ_MAIN and without the fuzzer, a program that runs the files named on its
- * command line. */
+ * With -DPECLET_FUZZ_MAIN and without the fuzzer, a program that runs every file of a folder. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Fuzzing the IDX readers (images and labels, plain or gzip) and, with the same bytes, the codecs of
- * single pictures and the labels of dataset.json. Nothing may crash or leak, and a header may not take
- * memory that its data do not fill.
+ * Fuzzing the IDX readers (images and labels, plain or gzip) and, with the same bytes, the codecs
+ * of single pictures and the labels of dataset.json. Nothing may crash or leak, and a header may
+ * not take memory that its data do not fill.
  *
- *     clang -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -D_POSIX_C_SOURCE=200809L -Isrc \
- *         $(pkg-config --cflags freetype2) tests/fuzz/fuzz_idx.c src/images/[a-z]*.c \
- *         src/base/die.c src/base/mem.c src/base/log.c src/base/timer.c src/base/text.c \
- *         -lpng -lz -ljpeg -lwebp -lzip -llmdb -lfreetype -lm -lpthread -o fuzz_idx
+ *     clang -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -D_POSIX_C_SOURCE=200809L \
+ *         -Isrc $(pkg-config --cflags freetype2) tests/fuzz/fuzz_idx.c src/images/[a-z]*.c \
+ *         src/base/[djlmt]*.c -lpng -lz -ljpeg -lwebp -lzip -llmdb -lfreetype -lm -lpthread \
+ *         -o fuzz_idx
  *     ./fuzz_idx -close_fd_mask=2 -max_total_time=60 -max_len=4096 CORPUS tests/fuzz/idx
- */
+ *
+ * With -DPECLET_FUZZ_MAIN and without the fuzzer, a program that runs every file of a folder. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,3 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         abort();
     return 0;
 }
+
+#ifdef PECLET_FUZZ_MAIN
+#include "fuzz_main.h"
+#endif

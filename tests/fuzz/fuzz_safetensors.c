@@ -3,12 +3,12 @@
  * is the header. Whatever it is, nothing may crash or leak; and what is accepted has disjoint
  * tensors inside the data.
  *
- *     clang -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -D_POSIX_C_SOURCE=200809L -Isrc \
- *         tests/fuzz/fuzz_safetensors.c src/files/safetensors*.c src/base/[djlmt]*.c -lm -lpthread
- *     ./a.out -close_fd_mask=2 -max_total_time=60 tests/fuzz/safetensors
+ *     clang -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -D_POSIX_C_SOURCE=200809L \
+ *         -Isrc tests/fuzz/fuzz_safetensors.c src/files/safetensors*.c src/base/[djlmt]*.c \
+ *         -lm -lpthread -o fuzz_safetensors
+ *     ./fuzz_safetensors -close_fd_mask=2 -max_total_time=60 CORPUS tests/fuzz/safetensors
  *
- * With -DPECLET_FUZZ_MAIN and without the fuzzer, a program that runs the files named on its
- * command line. */
+ * With -DPECLET_FUZZ_MAIN and without the fuzzer, a program that runs every file of a folder. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -43,5 +43,7 @@ if os.path.exists(data + "/squeeze.pth"):
     subprocess.run([sys.executable, "-B", sys.argv[1] + "/tools/convert_weights.py", "l.safetensors"] + [f"{data}/{n}.pth" for n in ("squeeze", "alex", "vgg")], check=True)
     a, b = safetensors_io.read("l.safetensors")[0], safetensors_io.read(data + "/lpips-v0.1-linear.safetensors")[0]
     assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+else:
+    print("skipped: the published LPIPS layers need lpips/squeeze.pth, vgg.pth and alex.pth under $PECLET_DATA")
 END
 finish

@@ -47,7 +47,7 @@ static void check_squeezenet(struct job *job, const float *image, int side)
     fclose(f);
     CHECK(judge_features(job, "squeezenet", side, 3, &g) == 0);
     CHECK(judge_dim(g) == 512 && !judge_is_fid(g));
-    judge_run(g, 1, image, got);
+    judge_run(g, 1, &(struct image){side, side, 3, image}, got);
     double worst = worst_of(512, got, want);
     printf("%s squeezenet: error %.2g\n", job->device->name, worst);
     CHECK(worst <= 2e-5); /* measured: cpu 6.6e-6, ref 1.7e-6 */

@@ -235,12 +235,16 @@ int main(int argc, char **argv)
     for (int i = 0; i < (argc > 1 ? 1 : 2); i++) {
         struct device *d;
         int exact = strcmp(devices[i], "ref") == 0;
+        /* A thread of a GPU adds all terms of a sum in one chain, oneDNN in 16: rounding grows with
+         * the root of the length. Not measured on a GPU yet. */
+        double chain = strcmp(devices[i], "cuda") == 0 ? 4 : 1;
         if (device_open(devices[i], 2, 0, 1, &d) != 0)
             return EXIT_FAILURE;
         for (size_t j = 0; j < sizeof nets / sizeof *nets; j++) {
             /* Measured, output and gradients: ref fp32 2.1e-7 and 9.5e-7 (sums in double), cpu fp32
              * 1.7e-6 and 5.6e-6, both in bf16 1.5e-2 and 5.9e-2. */
-            compare(d, &nets[j], DTYPE_F32, exact ? 1e-6 : 4e-6, exact ? 5e-6 : 2e-5);
+            compare(d, &nets[j], DTYPE_F32, exact ? 1e-6 : chain * 4e-6,
+                    exact ? 5e-6 : chain * 2e-5);
             compare(d, &nets[j], DTYPE_BF16, 0.03, 0.12);
         }
         device_close(d);

@@ -11,12 +11,22 @@ export OMP_NUM_THREADS=1 PECLET=$peclet
 unset PECLET_MACHINE PECLET_LAUNCHER PECLET_PMI PECLET_REQUEUES PECLET_JOBS SLURM_JOB_ID SLURM_JOB_END_TIME
 cp "$source_dir/tests/cli/tiny.nml" .
 
-start_slurm() { # NODES
-    bash "$source_dir/tests/jobs/slurm_here.sh" start "$slurm" "$1"
+start_slurm() { # NODES [TIMEOUT]
+    bash "$source_dir/tests/jobs/slurm_here.sh" start "$slurm" "$@"
     local code=$?
     export SLURM_CONF=$slurm/slurm.conf
-    trap 'bash "$source_dir/tests/jobs/slurm_here.sh" stop "$slurm"; rm -rf "$work"' EXIT
+    trap '[ "$failures" -eq 0 ] || show_logs; bash "$source_dir/tests/jobs/slurm_here.sh" stop "$slurm"; rm -rf "$work"' EXIT
     [ "$code" -eq 0 ] || exit "$code"
+}
+
+show_logs() { # of the jobs, and what the daemons complained about
+    local log
+    while read -r log; do
+        echo "--- $log" && tail -n 30 "$log"
+    done < <(find . -path ./slurm -prune -o -name '*.log' -print)
+    grep -iE 'error|fatal|fail|requeue|not resp|down' "$slurm"/log/*.log | grep -vE 'MailProg|state file|NOTE:|Domain socket|topo_load' |
+        sed "s|^$slurm/log/||" | tail -n 60
+    squeue -r -o '%i %j %T %r'
 }
 
 field() { # JOB NAME: of scontrol show job
@@ -27,11 +37,21 @@ number_of() { # NAME, output of submit.sh on stdin: its job number
     sed -n "s/^$1: job //p"
 }
 
+# A requeued job starts two minutes later (Slurm's cred_expire). Here at once, when its last leg is gone from every node: the step of
+# the next has the same name.
+hurry() { # JOB
+    local number
+    [[ $(field "$1" JobState) == PENDING && $(field "$1" Reason) == BeginTime ]] || return 0
+    number=$(field "$1" JobId)
+    [ -n "$(find "$slurm/spool" "$slurm/priv" -name "*[._]$number.[0-9]*" 2>/dev/null)" ] || scontrol update jobid="$1" starttime=now
+}
+
 wait_jobs() { # SECONDS JOB...: until all are over (one that waits for its next leg is not)
     local end=$((SECONDS + $1)) job
     shift
     for job in "$@"; do
         until [[ $(field "$job" JobState) =~ COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL ]]; do
+            hurry "$job"
             [ "$SECONDS" -lt "$end" ] || { fail "job $job is not over: $(field "$job" JobState) $(field "$job" Reason)"; return; }
             sleep 0.3
         done

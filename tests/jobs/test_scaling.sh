@@ -7,6 +7,8 @@ scaling=$source_dir/jobs/scaling.sh
 
 expect 2 'weak|strong' "$scaling" medium --ranks 1 tiny.nml
 expect 2 'weak|strong' "$scaling" weak --ranks 1,b tiny.nml
+expect 2 'dataset.limit = 0 is all images' "$scaling" weak --ranks 1,2 --dry-run tiny.nml dataset.limit=0 # which do not grow
+expect 0 'ranks-2' "$scaling" strong --ranks 1,2 --dry-run tiny.nml dataset.limit=0
 "$scaling" weak --local --ranks 1,2 tiny.nml run.threads=1 train.steps=4 >weak.txt 2>weak.log || fail "$(tail -n 3 weak.log)"
 expect 0 '2 rank(s): complete' "$scaling" weak --local --ranks 1,2 tiny.nml run.threads=1 train.steps=4
 folder=runs/scaling-tiny-weak

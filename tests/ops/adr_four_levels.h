@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A small plan of the forward process, for the tests of devices against the reference. */
+ * A small plan of the forward process, and how far results are apart: for the tests of devices against the reference. */
 #pragma once
 #include <math.h>
 
@@ -44,4 +44,16 @@ static void use_collision(struct adr_plan *plan, enum lbm_collision collision)
         plan->levels[k].cs2 = 1.0 / 3;
         plan->levels[k].tau = 3 * plan->levels[k].alpha + 0.5;
     }
+}
+
+static double largest_difference(size_t count, const float *a, const float *b)
+{
+    double largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        double difference = fabs((double)a[i] - (double)b[i]);
+        largest = difference <= largest ? largest : difference;
+        if (!isfinite(difference))
+            return INFINITY;
+    }
+    return largest;
 }

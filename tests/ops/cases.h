@@ -290,16 +290,22 @@ static void add_make(struct op_case *c, const struct layer_case *k)
     pass_arg(p, arg_add("y", (int)k->type, layer_numbers(k, k->c), 1));
 }
 
-static void *dropout_plan(struct device *d, const struct op_case *c)
+/* What an operation reads of its step, on the device, as its plan. */
+static void *on_device(struct device *d, const void *host, size_t bytes)
 {
-    struct dropout_draw draw = {42, 5000, 17}, *on_device = d->ops->alloc(d, sizeof draw);
-    (void)c;
-    d->ops->upload(d, on_device, &draw, sizeof draw);
-    return on_device;
+    void *p = d->ops->alloc(d, bytes);
+    d->ops->upload(d, p, host, bytes);
+    return p;
 }
-static void dropout_unplan(struct device *d, void *plan)
+static void off_device(struct device *d, void *plan)
 {
     d->ops->free(d, plan);
+}
+static void *draw_plan(struct device *d, const struct op_case *c)
+{
+    struct draw_key draw = {42, 5000, 17};
+    (void)c;
+    return on_device(d, &draw, sizeof draw);
 }
 /* accumulate chooses the rate: 0.1 or 0.5 */
 static void call_dropout(struct device *d, const struct op_case *c, void *plan, void **p)
@@ -311,8 +317,8 @@ static void call_dropout(struct device *d, const struct op_case *c, void *plan, 
 static void dropout_make(struct op_case *c, const struct layer_case *k)
 {
     layer_label(c, k);
-    c->plan = dropout_plan;
-    c->unplan = dropout_unplan;
+    c->plan = draw_plan;
+    c->unplan = off_device;
     struct pass *p = case_pass(c, "dropout", call_dropout);
     pass_arg(p, arg_add("x", (int)k->type, layer_numbers(k, k->c), 1));
 }
@@ -336,13 +342,14 @@ static void squared_error_make(struct op_case *c, const struct layer_case *k)
 
 static void call_add_normal(struct device *d, const struct op_case *c, void *plan, void **p)
 {
-    (void)plan;
     const struct layer_case *k = c->shape;
-    d->ops->add_normal(d, k->n, (int64_t)k->h * k->w * k->c, 0.7, 42, RNG_TEST, 9, 5000, p[0]);
+    d->ops->add_normal(d, k->n, (int64_t)k->h * k->w * k->c, 0.7, RNG_TEST, plan, p[0]);
 }
 static void add_normal_make(struct op_case *c, const struct layer_case *k)
 {
     layer_label(c, k);
+    c->plan = draw_plan;
+    c->unplan = off_device;
     struct pass *p = case_pass(c, "add_normal", call_add_normal);
     pass_arg(p, arg_add("x", F32, layer_numbers(k, k->c), 1));
 }
@@ -351,27 +358,36 @@ static void add_normal_make(struct op_case *c, const struct layer_case *k)
 
 struct flat_case {
     int64_t n;
+    double learning_rate;
+    int64_t step;
     struct adam_args a;
 };
 
+static void *rates_plan(struct device *d, const struct op_case *c)
+{
+    const struct flat_case *k = c->shape;
+    struct step_rates rates = {k->learning_rate, 1 - pow(k->a.beta1, (double)k->step),
+                               1 - pow(k->a.beta2, (double)k->step), 0.999};
+    return on_device(d, &rates, sizeof rates);
+}
 static void call_adam(struct device *d, const struct op_case *c, void *plan, void **p)
 {
-    (void)plan;
     const struct flat_case *k = c->shape;
-    d->ops->adam(d, k->n, p[0], p[1], p[2], p[3], p[4], &k->a);
+    d->ops->adam(d, k->n, p[0], p[1], p[2], p[3], p[4], &k->a, plan);
 }
 static void call_lion(struct device *d, const struct op_case *c, void *plan, void **p)
 {
-    (void)plan;
     const struct flat_case *k = c->shape;
-    d->ops->lion(d, k->n, p[0], p[1], p[3], p[4], &k->a);
+    d->ops->lion(d, k->n, p[0], p[1], p[3], p[4], &k->a, plan);
 }
 static void optimizer_make(struct op_case *c, const struct flat_case *k, int lion)
 {
     snprintf(c->label, sizeof c->label, "n%lld step %lld clip %g wd %g%s", (long long)k->n,
-             (long long)k->a.step, k->a.clip, k->a.weight_decay,
+             (long long)k->step, k->a.clip, k->a.weight_decay,
              k->a.decoupled ? " decoupled" : "");
     c->shape = k;
+    c->plan = rates_plan;
+    c->unplan = off_device;
     struct pass *p = case_pass(c, lion ? "lion" : "adam", lion ? call_lion : call_adam);
     pass_arg(p, arg_param("p", INOUT, k->n));
     pass_arg(p, arg_param("m", INOUT, k->n));
@@ -382,8 +398,7 @@ static void optimizer_make(struct op_case *c, const struct flat_case *k, int lio
 
 static void call_ema(struct device *d, const struct op_case *c, void *plan, void **p)
 {
-    (void)plan;
-    d->ops->ema(d, ((const struct flat_case *)c->shape)->n, p[0], p[1], 0.999);
+    d->ops->ema(d, ((const struct flat_case *)c->shape)->n, p[0], p[1], plan);
 }
 static void call_sum_squares(struct device *d, const struct op_case *c, void *plan, void **p)
 {
@@ -409,8 +424,11 @@ static void flat_make(struct op_case *c, const struct flat_case *k, enum flat_op
     snprintf(c->label, sizeof c->label, "n%lld", (long long)k->n);
     c->shape = k;
     struct pass *p = case_pass(c, name[op], call[op]);
-    if (op == FLAT_EMA)
+    if (op == FLAT_EMA) {
+        c->plan = rates_plan;
+        c->unplan = off_device;
         pass_arg(p, arg_param("average", INOUT, k->n));
+    }
     pass_arg(p, arg_param("x", IN, k->n));
     if (op == FLAT_SUM_SQUARES)
         pass_arg(p, arg_out("result", F64, 1));

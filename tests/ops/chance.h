@@ -23,7 +23,8 @@ static void chance_normal(struct device *d)
     float *x = device_floats(d, DRAWS, 3, a);
     const int per_sample = DRAWS / 64;
     double moment[5] = {0}, product[9] = {0};
-    d->ops->add_normal(d, 64, per_sample, 2, 1, RNG_TEST, 5, 100, x);
+    struct draw_key key[2] = {{1, 100, 5}, {1, 123, 5}}, *draw = on_device(d, key, sizeof key);
+    d->ops->add_normal(d, 64, per_sample, 2, RNG_TEST, draw, x);
     d->ops->download(d, a, x, DRAWS * 4);
     for (int64_t i = 0; i < DRAWS; i++) {
         double z = (a[i] - 3) / 2;
@@ -40,10 +41,11 @@ static void chance_normal(struct device *d)
     CHECK_NEAR(moment[4], 3, 5 * sqrt(96.0 / DRAWS));
     d->ops->free(d, x);
     x = device_floats(d, DRAWS, 3, b);
-    d->ops->add_normal(d, 23, per_sample, 2, 1, RNG_TEST, 5, 100, x);
-    d->ops->add_normal(d, 41, per_sample, 2, 1, RNG_TEST, 5, 123, x + 23 * per_sample);
+    d->ops->add_normal(d, 23, per_sample, 2, RNG_TEST, draw, x);
+    d->ops->add_normal(d, 41, per_sample, 2, RNG_TEST, draw + 1, x + 23 * per_sample);
     d->ops->download(d, b, x, DRAWS * 4);
     CHECK(memcmp(a, b, DRAWS * 4) == 0);
+    d->ops->free(d, draw);
     d->ops->free(d, x);
     mem_free(a);
     mem_free(b);
@@ -57,9 +59,8 @@ static void chance_dropout(struct device *d)
     const int per_sample = DRAWS / 32;
     float *a = mem_alloc(DRAWS * 4), *b = mem_alloc(DRAWS * 4);
     float *x = device_floats(d, DRAWS, 7, a), *dx = device_floats(d, DRAWS, -1, b);
-    struct dropout_draw draw = {1, 100, 5}, *at = d->ops->alloc(d, sizeof draw);
+    struct draw_key draw = {1, 100, 5}, *at = on_device(d, &draw, sizeof draw);
     int64_t kept = 0, wrong = 0, other = 0;
-    d->ops->upload(d, at, &draw, sizeof draw);
     d->ops->dropout(d, 32, per_sample, DTYPE_F32, p, 2, at, x);
     d->ops->dropout(d, 32, per_sample, DTYPE_F32, p, 2, at, dx);
     d->ops->download(d, a, x, DRAWS * 4);

@@ -4,8 +4,8 @@
 #pragma once
 #include "battery.h"
 
-/* Largest errors allowed for a result ("pass.argument"), with fp32 and with bf16 activations. The
- * errors measured stand beside them in test_ops.c. */
+/* Largest errors allowed for a result ("pass.argument"; "cuda pass.argument": on that device), with
+ * fp32 and with bf16 activations. The errors measured stand beside them in test_ops.c. */
 struct tolerance {
     const char *result;
     double f32, bf16;
@@ -20,15 +20,20 @@ struct worst {
     char label[80];
 };
 struct report {
-    int count;
+    int count, cuda; /* cuda: the device is that one */
     struct worst worst[160];
 };
 
-static double allowed_error(const char *result, int type)
+static double allowed_error(const char *result, int type, int cuda)
 {
-    for (int i = 0; i < tolerance_count; i++)
-        if (strcmp(tolerances[i].result, result) == 0)
-            return type == F32 ? tolerances[i].f32 : tolerances[i].bf16;
+    for (int own = cuda; own >= 0; own--)
+        for (int i = 0; i < tolerance_count; i++) {
+            const char *name = tolerances[i].result;
+            if (own && strncmp(name, "cuda ", 5) != 0)
+                continue;
+            if (strcmp(own ? name + 5 : name, result) == 0)
+                return type == F32 ? tolerances[i].f32 : tolerances[i].bf16;
+        }
     printf("no tolerance for %s\n", result);
     CHECK(!"every result has a tolerance");
     return 0;
@@ -46,7 +51,7 @@ static void report_error(struct report *r, const char *result, int type, const c
         snprintf(w->result, sizeof w->result, "%s", result);
         w->type = type;
         w->error = -1;
-        w->allowed = allowed_error(result, type);
+        w->allowed = allowed_error(result, type, r->cuda);
     }
     if (!(error <= w->allowed))
         printf("%s %s: error %.3g, allowed %.3g\n", result, label, error, w->allowed);

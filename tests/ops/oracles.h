@@ -203,7 +203,7 @@ static void oracle_adam(struct device *d)
             double state[3][3] = {{0.5, -1.25, 2.0}, {0}, {0}};
             for (int step = 0; step < 3; step++) {
                 struct flat_case k = {
-                    3, {0.01, 0.9, 0.99, 1e-3, 0.1, decoupled, step + 1, clip ? 10 : 0}};
+                    3, 0.01, step + 1, {0.9, 0.99, 1e-3, 0.1, decoupled, clip ? 10 : 0}};
                 struct op_case c = {0};
                 struct values in = {0}, out = {0};
                 optimizer_make(&c, &k, 0);
@@ -227,7 +227,7 @@ static void oracle_adam(struct device *d)
 /* Lion by its paper's algorithm 2, in double. */
 static void oracle_lion(struct device *d)
 {
-    struct flat_case k = {1000, {0.01, 0.9, 0.99, 0, 0.1, 1, 7, 0.25}};
+    struct flat_case k = {1000, 0.01, 7, {0.9, 0.99, 0, 0.1, 1, 0.25}};
     struct op_case c = {0};
     struct values in, out;
     double p[1000], m[1000];
@@ -259,7 +259,7 @@ static void oracle_random(struct device *d)
     oracle_run(d, &normal, &in, &out);
     for (uint32_t i = 0; i < 33; i++) {
         uint32_t e = i % 11;
-        struct rng4 words = rng_draw(42, RNG_TEST, 5000 + i / 11, 9, e / 4);
+        struct rng4 words = rng_draw(42, RNG_TEST, 5000 + i / 11, 17, e / 4);
         const uint32_t *pair = words.v + (e % 4 < 2 ? 0 : 2);
         double u = ((pair[0] >> 8) + 0.5) / 16777216, turn = ((pair[1] >> 8) + 0.5) / 16777216;
         double radius = 0.7 * sqrt(-2 * log(u)), angle = 2 * acos(-1) * turn;

@@ -76,7 +76,7 @@ static void perf_network(struct device *d, enum dtype type)
 static void perf_all(struct device *d)
 {
     struct layer_case image = {DTYPE_F32, 64, 28, 28, 1, 0, 1};
-    struct flat_case flat = {4000000, {1e-3, 0.9, 0.999, 1e-8, 0.01, 1, 10, 1.0}};
+    struct flat_case flat = {4000000, 1e-3, 10, {0.9, 0.999, 1e-8, 0.01, 1, 1.0}};
     struct op_case c[8] = {0};
     printf("%s: %s\n", d->name, d->description);
     perf_network(d, DTYPE_F32);

@@ -109,17 +109,18 @@ static void visit_layers(const struct visitor *v)
 static void visit_flat(const struct visitor *v)
 {
     static const int64_t counts[] = {0, 1, 3, 16, 17, 4095, 4097, 100003};
-    static const struct adam_args settings[] = {
-        /* lr, beta1, beta2, epsilon, weight decay, decoupled, step, clip */
-        {1e-3, 0.9, 0.999, 1e-8, 0, 0, 1, 0},
-        {1e-2, 0.9, 0.99, 1e-6, 0.1, 0, 2, 0.5},
-        {1e-2, 0.95, 0.999, 1e-8, 0.1, 1, 1000, 1e3},
+    static const struct flat_case settings[] = {
+        /* n, learning rate, step, beta1, beta2, epsilon, weight decay, decoupled, clip */
+        {0, 1e-3, 1, {0.9, 0.999, 1e-8, 0, 0, 0}},
+        {0, 1e-2, 2, {0.9, 0.99, 1e-6, 0.1, 0, 0.5}},
+        {0, 1e-2, 1000, {0.95, 0.999, 1e-8, 0.1, 1, 1e3}},
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         for (size_t j = 0; j < sizeof settings / sizeof *settings; j++)
             for (int lion = 0; lion < 2; lion++) {
-                struct flat_case k = {counts[i], settings[j]};
+                struct flat_case k = settings[j];
                 struct op_case c = {0};
+                k.n = counts[i];
                 optimizer_make(&c, &k, lion);
                 v->visit(v, &c);
             }

@@ -72,18 +72,6 @@ static struct outcome run(int reference, const struct adr_plan *plan, int n, int
     return o;
 }
 
-static double largest_difference(size_t count, const float *a, const float *b)
-{
-    double largest = 0;
-    for (size_t i = 0; i < count; i++) {
-        double difference = fabs((double)a[i] - (double)b[i]);
-        largest = difference <= largest ? largest : difference;
-        if (!isfinite(difference))
-            return INFINITY;
-    }
-    return largest;
-}
-
 static double worst_u, worst_delta, worst_v;
 
 static int agree(const struct adr_plan *plan, int n, const char *what)

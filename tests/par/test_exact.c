@@ -88,7 +88,8 @@ static double error_at(struct device *d, struct network *net, int clean, int ran
     for (int s = 0; s < n; s++)
         input(rank, s, level, x + s * VALUES);
     d->ops->upload(d, dx, x, (size_t)n * VALUES * sizeof *x);
-    net->eval(net, n, dx, levels, df);
+    net->set_levels(net, n, levels);
+    net->eval(net, n, dx, df);
     d->ops->download(d, f, df, (size_t)n * VALUES * sizeof *f);
     for (int s = 0; s < n; s++) {
         want(level, clean, x + s * VALUES, right);

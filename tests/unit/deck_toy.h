@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * deck_toy: two groups with a key of every kind, and printed text caught; for the tests of the deck reader. */
+ * deck_toy: two groups with a key of every kind, for the tests of the deck reader. */
 #pragma once
 #include "check.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "deck/deck.h"
+#include "unit/capture.h"
 
 struct toy {
     int64_t n;
@@ -53,28 +53,6 @@ static const struct deck_group groups[] = {
     {"other", "another group", other_fields, sizeof other_fields / sizeof *other_fields, &other},
 };
 enum { GROUPS = 2 };
-
-/* Redirects a stream into a file, and gives back what went there. */
-static inline int capture_begin(FILE *stream, FILE **into)
-{
-    fflush(stream);
-    int saved = dup(fileno(stream));
-    *into = tmpfile();
-    dup2(fileno(*into), fileno(stream));
-    return saved;
-}
-
-static inline const char *capture_end(FILE *stream, FILE *into, int saved)
-{
-    static char text[65536];
-    fflush(stream);
-    dup2(saved, fileno(stream));
-    close(saved);
-    rewind(into);
-    text[fread(text, 1, sizeof text - 1, into)] = 0;
-    fclose(into);
-    return text;
-}
 
 static inline int read_text(const char *text, char *const *overrides, int count)
 {

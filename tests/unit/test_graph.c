@@ -36,19 +36,18 @@ static void fill(float *x, int64_t n, float scale, uint64_t sample)
 struct bench {
     struct device *d;
     struct graph *g;
-    int batch, first;
+    int batch;
     int64_t total;
     float *params, *grads, *image, *target, *loss, *doutput;
     int32_t *level;
+    struct draw_key *draw;
 };
 
 static struct bench bench_create(struct device *d, const struct unet_settings *s, enum dtype type,
                                  int batch, int first, int training)
 {
-    struct bench b = {.d = d,
-                      .g = unet_create(d, s, SIDE, CHANNELS, type, batch, training),
-                      .batch = batch,
-                      .first = first};
+    struct bench b = {
+        .d = d, .g = unet_create(d, s, SIDE, CHANNELS, type, batch, training), .batch = batch};
     float *whole = mem_alloc(sizeof(float) * BATCH * PIXELS);
     size_t image_bytes = sizeof(float) * (size_t)batch * PIXELS;
     b.total = graph_param_total(b.g);
@@ -59,6 +58,8 @@ static struct bench bench_create(struct device *d, const struct unet_settings *s
     b.doutput = d->ops->alloc(d, image_bytes);
     b.loss = d->ops->alloc(d, sizeof(float) * (size_t)batch);
     b.level = d->ops->alloc(d, sizeof(int32_t) * (size_t)batch);
+    b.draw = d->ops->alloc(d, sizeof *b.draw);
+    *b.draw = (struct draw_key){.seed = 9, .step = 2, .first_sample = first};
     fill(whole, BATCH * PIXELS, 1.0f, 1);
     memcpy(b.image, whole + first * PIXELS, image_bytes);
     fill(whole, BATCH * PIXELS, 1.0f, 2);
@@ -80,7 +81,8 @@ static struct bench bench_create(struct device *d, const struct unet_settings *s
 
 static void bench_destroy(struct bench *b)
 {
-    void *owned[] = {b->params, b->grads, b->image, b->target, b->doutput, b->loss, b->level};
+    void *owned[] = {b->params,  b->grads, b->image, b->target,
+                     b->doutput, b->loss,  b->level, b->draw};
     graph_destroy(b->g);
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         b->d->ops->free(b->d, owned[i]);
@@ -88,8 +90,7 @@ static void bench_destroy(struct bench *b)
 
 static struct graph_call call_of(const struct bench *b)
 {
-    return (struct graph_call){
-        .image = b->image, .level = b->level, .seed = 9, .step = 2, .first_sample = b->first};
+    return (struct graph_call){b->image, b->level, b->draw};
 }
 
 /* Sum of squared errors; y [batch, PIXELS] too unless NULL. */

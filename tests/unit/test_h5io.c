@@ -124,6 +124,29 @@ static void check_attributes(void)
     mem_free(long_text);
 }
 
+/* Legs: one a start that works on a file; when the room is full the first and the last ones stay. */
+static void check_legs(void)
+{
+    struct h5_file *f;
+    char *text = NULL, line[2048];
+    CHECK(!h5_create(path, NULL, "", &f));
+    h5_describe_run("{}", "leg 0");
+    CHECK(!h5_set_provenance(f, "peclet-test", 1, "", "") && !h5_close(f));
+    for (int i = 1; i <= 30; i++) {
+        snprintf(line, sizeof line, "leg %-2000d", i);
+        h5_describe_run("{}", line);
+        CHECK(!h5_open(path, NULL, 1, "", &f) && !h5_add_leg(f) && !h5_close(f));
+    }
+    h5_describe_run(NULL, NULL);
+    CHECK(!h5_open(path, NULL, 0, "", &f) && !h5_get_text(f, "legs", &text) && !h5_close(f));
+    int lines = 1, last = 0;
+    for (const char *at = text; (at = strchr(at, '\n')); at++, lines++)
+        last = atoi(at + strlen("\nleg "));
+    CHECK(!strncmp(text, "leg 0\nleg ", 10) && last == 30);
+    CHECK(lines == 1 + 32762 / 2005); /* 32 KiB: lines of 2004 and a newline behind the first */
+    mem_free(text);
+}
+
 static void check_names(void)
 {
     struct h5_file *f;
@@ -177,6 +200,7 @@ int main(void)
     check_attributes();
     check_h5dump();
     remove(path);
+    check_legs();
     check_names();
     remove(path);
     CHECK(!rmdir(folder));

@@ -13,8 +13,10 @@
 #include <zip.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "golden/images_golden.h"
 #include "images/readers.h"
+#include "unit/capture.h"
 
 #define COUNT(a) (sizeof a / sizeof *a)
 
@@ -350,6 +352,56 @@ static void check_lmdb(void)
     CHECK(opens("lmdb", folder, 4, 3, &bad) == -1); /* a folder without data.mdb */
 }
 
+/* An LMDB of three leaves and a branch, one value on pages of its own. */
+static void write_tree(const char *name, int entries)
+{
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    char key[100] = "", big[9000] = "";
+    remove(in_folder(name));
+    CHECK(!mdb_env_create(&env) &&
+          !mdb_env_open(env, in_folder(name), MDB_NOSUBDIR | MDB_NOLOCK, 0600));
+    CHECK(!mdb_txn_begin(env, NULL, 0, &txn) && !mdb_dbi_open(txn, NULL, 0, &dbi));
+    for (int i = 0; i < entries; i++) {
+        snprintf(key, sizeof key, "%04d", i);
+        MDB_val k = {sizeof key, key}, data = {i == 7 ? sizeof big : 4, big};
+        CHECK(!mdb_put(txn, dbi, &k, &data, 0));
+    }
+    CHECK(!mdb_txn_commit(txn));
+    mdb_env_close(env);
+}
+
+/* Every byte that says something, changed: the library would run off the map, or abort. */
+static void check_lmdb_flips(void)
+{
+    enum { ENTRIES = 60 };
+    static const uint8_t patterns[] = {0x01, 0x80, 0xff};
+    char *file;
+    size_t bytes;
+    int bad, through = 0, refused = 0;
+    FILE *into;
+    write_tree("x.mdb", ENTRIES);
+    CHECK(opens_here("lmdb", "x.mdb", &bad) == ENTRIES && bad == ENTRIES);
+    CHECK(!text_read(in_folder("x.mdb"), &file, &bytes));
+    int saved = capture_begin(stderr, &into); /* thousands of messages */
+    for (size_t at = 0, last = 0; at < bytes; at++) {
+        last = file[at] ? at : last;
+        for (size_t i = 0; i < sizeof patterns && at < last + 8; i++) {
+            char changed = (char)(file[at] ^ (char)patterns[i]);
+            patch("x.mdb", (long)at, &changed, 1);
+            int64_t count = opens_here("lmdb", "x.mdb", &bad);
+            refused += count < 0;
+            through += count >= 0 && count != ENTRIES;
+            patch("x.mdb", (long)at, &file[at], 1);
+        }
+    }
+    capture_end(stderr, into, saved);
+    printf("LMDB: %d of the changes refused\n", refused);
+    CHECK(refused > 1000 && through == 0);
+    mem_free(file);
+}
+
 static void check_font(void)
 {
     int bad;
@@ -372,6 +424,7 @@ int main(void)
     check_zip();
     check_zip64();
     check_lmdb();
+    check_lmdb_flips();
     check_font();
     CHECK(mem_live_bytes() == 0);
     snprintf(command, sizeof command, "rm -rf '%s'", folder);

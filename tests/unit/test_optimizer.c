@@ -41,7 +41,8 @@ static void run(struct device *d, const struct expected *e)
         double t = (double)step;
         float g[4] = {(float)(0.3 * t), (float)(-1.5 + 0.2 * t), 0.01f, (float)(4 / t)};
         d->ops->upload(d, grads, g, sizeof g);
-        optimizer_step(o, grads, step);
+        optimizer_begin(o, step);
+        optimizer_step(o, grads);
     }
     d->ops->download(d, p, o->params, sizeof p);
     d->ops->download(d, a, o->average, sizeof a);

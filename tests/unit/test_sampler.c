@@ -19,18 +19,24 @@ static const uint64_t seed = 9;
 
 static struct process *process;
 static float clean[SAMPLES][VALUES]; /* the guess */
-static int visited[LEVELS + 1], visits;
+static int visited[LEVELS + 1], visits, at_level;
 static float seen[LEVELS + 1][SAMPLES][VALUES]; /* inputs of the network */
 
+static void set_levels(struct network *net, int n, const int32_t *level)
+{
+    (void)net;
+    at_level = level[0];
+    for (int i = 1; i < n; i++)
+        CHECK(level[i] == level[0]);
+}
+
 /* Guesses `clean`, whatever it is shown. The device is ref: its memory is the host's. */
-static void guess(struct network *net, int n, const float *x, const int32_t *level, float *out)
+static void guess(struct network *net, int n, const float *x, float *out)
 {
     (void)net;
     memcpy(seen[visits], x, (size_t)n * sizeof seen[0][0]);
-    visited[visits++] = level[0];
+    visited[visits++] = at_level;
     memcpy(out, clean, (size_t)n * sizeof clean[0]);
-    for (int i = 1; i < n; i++)
-        CHECK(level[i] == level[0]);
 }
 
 static void corrupted(uint64_t key, const float *x0, int level, float *out)
@@ -49,12 +55,13 @@ static double largest_difference(const float *a, const float *b)
 
 static void add_noise(struct device *d, int64_t sample, int level, double size, float *x)
 {
-    d->ops->add_normal(d, 1, VALUES, size, seed, RNG_SAMPLE_NOISE, (uint32_t)level, sample, x);
+    struct draw_key draw = {seed, sample, (uint32_t)level};
+    d->ops->add_normal(d, 1, VALUES, size, RNG_SAMPLE_NOISE, &draw, x);
 }
 
 static void walk(struct device *d, int steps, const int *want_levels)
 {
-    struct network net = {guess, NULL, 0};
+    struct network net = {set_levels, guess, NULL, 0};
     uint64_t keys[SAMPLES] = {100, 101, 102};
     static float x[SAMPLES][VALUES], scratch[SAMPLES][VALUES], want[VALUES];
     struct sampler_args args = {
@@ -81,7 +88,7 @@ static void walk(struct device *d, int steps, const int *want_levels)
 /* Between two samples: both flows, mixed like the priors, and noise of the same size. */
 static void walk_mixed(struct device *d)
 {
-    struct network net = {guess, NULL, 0};
+    struct network net = {set_levels, guess, NULL, 0};
     uint64_t keys[SAMPLES] = {100, 100, 100}, mix_keys[SAMPLES] = {101, 101, 101};
     struct sampler_mix mix[SAMPLES] = {{0, 1, 0}, {0, 1, 0.25}, {0, 1, 1}};
     static float x[SAMPLES][VALUES], scratch[SAMPLES][VALUES], a[VALUES], b[VALUES];
@@ -104,19 +111,18 @@ static void walk_mixed(struct device *d)
     }
 }
 
-static void guess_change(struct network *net, int n, const float *x, const int32_t *level,
-                         float *out)
+static void guess_change(struct network *net, int n, const float *x, float *out)
 {
     (void)net;
     (void)x;
     for (int p = 0; p < n * VALUES; p++)
-        out[p] = (float)level[0];
+        out[p] = (float)at_level;
 }
 
 /* mean = x + F at every level: 1 + 2 + ... + K more than the prior, and all noises but none after the last. */
 static void walk_delta(struct device *d)
 {
-    struct network net = {guess_change, NULL, 0};
+    struct network net = {set_levels, guess_change, NULL, 0};
     static float x[VALUES], scratch[VALUES], want[VALUES];
     struct sampler_args args = {.noise = sigma, .seed = seed, .steps = LEVELS};
     memcpy(x, clean[0], sizeof x);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Signals that arrive while the CPU device multiplies matrices do no harm, and are seen after. A
- * handler would not do: oneDNN's sgemm moves the stack pointer into a heap buffer. */
+ * handler would not do: oneDNN's sgemm moves the stack pointer into a heap buffer. Nor do those
+ * that go to a thread which was there before the signals were blocked. */
 #include "check.h"
 
 #include <pthread.h>
@@ -67,20 +68,50 @@ static void check_slurm_limit(struct job *job)
     CHECK(stops(job, 100, 46) == STOP_LEAVE);
     CHECK(stops(job, -10, 1e6) == 0); /* of a job that is over */
     job->settings.run.walltime = 5000;
-    CHECK(stops(job, 3600, 1775) == 0); /* the deck's own limit counts */
+    CHECK(stops(job, 3600, 1775) == STOP_LEAVE); /* Slurm ends it before the deck's own limit */
+    CHECK(stops(job, 7200, 1775) == 0);
+    CHECK(stops(job, 7200, 2510) == STOP_LEAVE); /* the deck's own limit comes first */
+    CHECK(stops(job, -10, 2510) == STOP_LEAVE);
     job->settings.run.walltime = 0;
     unsetenv("SLURM_JOB_END_TIME");
     stop_install();
     CHECK(stop_requested(job, 1e6) == 0);
 }
 
+/* Like the threads that OpenBLAS makes before main. */
+static void *idle(void *unused)
+{
+    while (!atomic_load(&over)) {
+        struct timespec pause = {0, 1000000};
+        nanosleep(&pause, NULL);
+    }
+    return unused;
+}
+
+/* The only thread that does not block them gets them. */
+static void check_foreign_thread(struct job *job, pthread_t foreign)
+{
+    kill(getpid(), SIGUSR2);
+    int got = 0;
+    for (double end = timer_now_s() + 10; !got && timer_now_s() < end;)
+        got = stop_requested(job, 0);
+    CHECK(got == STOP_SAVE);
+    CHECK(stop_requested(job, 0) == 0);
+    atomic_store(&over, 1);
+    pthread_join(foreign, NULL);
+    atomic_store(&over, 0);
+}
+
 int main(void)
 {
     struct job *job = calloc(1, sizeof *job);
+    pthread_t foreign;
+    pthread_create(&foreign, NULL, idle, NULL);
     unsetenv("SLURM_JOB_END_TIME");
     stop_install();
     job->comm = comm_self_create();
     snprintf(job->settings.run.out, sizeof job->settings.run.out, "/nonexistent");
+    check_foreign_thread(job, foreign);
     check_slurm_limit(job);
     CHECK(!device_open("cpu", 2, 0, 1, &job->device));
     CHECK(stop_requested(job, 0) == 0);

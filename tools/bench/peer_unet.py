@@ -2,26 +2,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training and sampling of a U-Net on one device: PyTorch against bench_train, alternating in one run.
 
-usage: peer_unet.py BENCH_TRAIN [key=value ...], the keys of bench_train and forms=eager,compile,autotune repeats=5
-       sample_batch=64 levels=200 (0: no sampling) parameters=1 (compares their number and ends)
+usage: peer_unet.py BENCH_TRAIN [key=value ...], the keys of bench_train and forms=compile,eager,autotune repeats=5
+       sample_batch=BATCH levels=200 (0: no sampling) parameters=1 (compares their number and ends) budget=SECONDS
 
 The peer has what is known to make it fast: channels_last, bf16 autocast, fused Adam, scaled_dot_product_attention, and a
-CUDA graph of the evaluation in sampling; its forms are as it comes, torch.compile, and torch.compile with max-autotune
-(which for training has CUDA graphs of its own). A form that PyTorch cannot do here is left out and said. Lines
-"train|sample FORM ..." come as they are measured: images a second of both (smallest to largest), and ours / peer: the
-median and spread of the ratios of neighbours. Compiling is not counted. Ends with exit code 1 if the two networks do not
-have the same number of parameters."""
+CUDA graph of the evaluation in sampling; its forms are torch.compile, as it comes, and torch.compile with max-autotune
+(which for training has CUDA graphs of its own). A form that PyTorch cannot do here, or not within what is left of
+`budget`, is left out and said. Lines "train|sample FORM ..." come as they are measured: images a second of both
+(smallest to largest), and ours / peer: the median and spread of the ratios of neighbours. Preparing and compiling are
+not counted. Ends with exit code 1 if the two networks do not have the same number of parameters."""
 import os
-import re
+import signal
 import statistics
-import subprocess
 import sys
 import time
 
 settings = dict(device="cuda", type="bf16", threads="2", batch="64", side="64", channels="3", width="128", mult="1,2,2,3", blocks="2",
-                attention="3", middle="1", heads="1", dropout="0", steps="20", forms="eager,compile,autotune", repeats="5",
-                levels="200", sample_batch="64", parameters="0")
-own_keys = ("forms", "repeats", "levels", "sample_batch", "parameters", "batch", "steps")
+                attention="3", middle="1", heads="1", dropout="0", steps="20", forms="compile,eager,autotune", repeats="5",
+                levels="200", sample_batch="", parameters="0", budget="1e9")
+own_keys = ("forms", "repeats", "levels", "sample_batch", "parameters", "batch", "steps", "budget")
+started = time.monotonic()
 if len(sys.argv) < 2:
     sys.exit(__doc__)
 bench = sys.argv[1]
@@ -39,6 +39,7 @@ import torch  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 import unet_golden  # noqa: E402
+from peer_ask import Ours, in_turn  # noqa: E402
 
 on_gpu = s["device"] == "cuda"
 channels_last = torch.channels_last
@@ -100,14 +101,13 @@ def compiled(net, form, for_graph):
 
 
 def ours(**changes):
-    """Seconds of bench_train, and what it printed."""
     keys = {k: v for k, v in s.items() if k not in own_keys}
-    keys.update(changes)
-    words = [bench] + [f"{k}={v}" for k, v in keys.items()]
-    run = subprocess.run(words, stdout=subprocess.PIPE, universal_newlines=True)
-    if run.returncode:
-        sys.exit(f"failed ({run.returncode}): {' '.join(words)}")
-    return float(run.stdout.split()[2]), run.stdout
+    keys.update(changes, serve=1)
+    return Ours([bench] + [f"{k}={v}" for k, v in keys.items()])
+
+
+def seconds_left():
+    return float(s["budget"]) - (time.monotonic() - started)
 
 
 def training(form):
@@ -149,7 +149,7 @@ def training(form):
 
 def sampling(form):
     """A function that walks `levels` steps and returns the seconds."""
-    batch, levels = int(s["sample_batch"]), int(s["levels"])
+    batch, levels = int(s["sample_batch"] or s["batch"]), int(s["levels"])
     net = make_net().eval()
     fast = compiled(net, form, True)
     x = random(batch, 0.3)
@@ -194,45 +194,50 @@ def sampling(form):
     return seconds
 
 
-def spread(values):
-    return f"{statistics.median(values):.4g} ({min(values):.4g} to {max(values):.4g})"
-
-
-def compare(what, form, images, peer, own):
-    a, b = [], []
-    for _ in range(int(s["repeats"])):
-        a.append(images / peer())
-        b.append(images / own())
-    print(f"{what} {form}: peer {spread(a)} images/s, ours {spread(b)}, ours / peer {spread([y / x for x, y in zip(a, b)])}", flush=True)
+def out_of_time(number, frame):
+    raise TimeoutError("no time left")
 
 
 def attempt(what, form, images, make, own):
+    """A line about one form."""
     try:
-        peer = make(form)
-        peer()
+        if seconds_left() < 10:
+            raise TimeoutError("no time left")
+        signal.alarm(max(1, int(min(seconds_left(), 1e6))))
+        seconds = make(form)
+        seconds()
     except Exception as error:  # whatever PyTorch cannot do here
         print(f"{what} {form}: left out: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}", flush=True)
         return
-    compare(what, form, images, peer, own)
+    finally:
+        signal.alarm(0)
+    text = in_turn(lambda: images / seconds(), lambda: images / own(), int(s["repeats"]), seconds_left)
+    print(f"{what} {form}: {text}", flush=True)
 
 
 def main():
+    signal.signal(signal.SIGALRM, out_of_time)
     if not on_gpu:
         torch.set_num_threads(int(s["threads"]))
     torch.backends.cudnn.benchmark = True
+    batch, levels = int(s["batch"]), int(s["levels"])
+    sample_batch = int(s["sample_batch"] or batch)
+    only_count = s["parameters"] == "1"
+    train = ours(batch=batch, steps=1 if only_count else s["steps"])
     mine = sum(p.numel() for p in make_net().parameters())
-    printed = ours(batch=1, steps=1, parts=1)[1]
-    theirs = int(re.search(r"(\d+) parameters", printed).group(1))
+    theirs = int(train.before[0].split()[1])
     print(f"parameters: PyTorch {mine}, ours {theirs}; PyTorch {torch.__version__}", flush=True)
     if mine != theirs:
         sys.exit("the networks differ")
-    if s["parameters"] == "1":
+    if only_count:
         return
-    batch, sample_batch, levels = int(s["batch"]), int(s["sample_batch"]), int(s["levels"])
+    sample = None
     for form in s["forms"].split(","):
-        attempt("train", form, batch, training, lambda: ours(batch=batch, steps=s["steps"])[0])
+        attempt("train", form, batch, training, train)
+        if levels > 0 and seconds_left() > 10 and not sample:
+            sample = ours(batch=sample_batch, levels=levels, steps=1)
         if levels > 0:
-            attempt("sample", form, sample_batch, sampling, lambda: ours(batch=sample_batch, levels=levels, steps=1)[0])
+            attempt("sample", form, sample_batch, sampling, sample)
 
 
 main()

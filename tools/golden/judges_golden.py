@@ -4,9 +4,11 @@
 
 usage: judges_golden.py FOLDER [DATA]      (Debian: python3-torch, python3-numpy, python3-pil)
 
-Writes FOLDER/inception.bin: 2048 float32 features of one image for the resizing of pytorch-fid, then 2048 for that of
-clean-fid. The weights are not published ones but drawn from Philox4x32-10 by their names (`uniform` of unet_golden.py;
-tests/golden/test_inception.c has the same rule), so no large file is needed. The architecture follows mseitzer/pytorch-fid.
+Writes FOLDER/inception.bin: 2048 float32 features of a square colour image and of a grey one that is not square, for the
+resizing of pytorch-fid, then the same for that of clean-fid; and FOLDER/trunks.bin: float64 LPIPS shares of the taps of
+squeeze (7), alex (5) and vgg (5) for a pair of images. The weights are not published ones but drawn from Philox4x32-10 by
+their names (`uniform` of unet_golden.py; tests/golden/formula_weights.h has the same rule), so no large file is needed. The
+architectures follow mseitzer/pytorch-fid, torchvision and richzhang/PerceptualSimilarity.
 
 With DATA (a folder with squeezenet1_1 and lpips), also FOLDER/squeezenet.bin: 512 float32 features of lpips/ex_ref.png by
 the published weights.
@@ -18,13 +20,14 @@ import sys
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
 from unet_golden import uniform
 
 SIDE = 40
+GREY = (30, 52)  # height, width
+PAIR_SIDE = 35  # at which pools that round up and pools that round down give other maps
 
 
 class Conv(nn.Module):
@@ -170,25 +173,108 @@ def golden_weights(net):
         t.copy_(torch.from_numpy(value.astype(np.float64)).reshape(t.shape))
 
 
-def picture():
-    """8-bit RGB, steep and flat in turn."""
-    y, x, c = np.meshgrid(np.arange(SIDE), np.arange(SIDE), np.arange(3), indexing="ij")
-    return ((3 * x * x + 7 * (c + 1) * y + 11 * (x * y * (c + 2) % 13)) % 256).astype(np.float64)
+def picture(height, width, channels, which=0):
+    """8 bits, steep and flat in turn."""
+    y, x, c = np.meshgrid(np.arange(height), np.arange(width), np.arange(channels), indexing="ij")
+    return ((3 * x * x + 7 * (c + 1) * y + 11 * (x * y * (c + 2) % 13) + 50 * which) % 256).astype(np.float64)
+
+
+def pytorch_fid(image):
+    chw = torch.from_numpy(image.transpose(2, 0, 1))[None]
+    return 2 * F.interpolate(chw / 255, size=(299, 299), mode="bilinear", align_corners=False) - 1
+
+
+def clean_fid(image):
+    from PIL import Image  # here, for the networks above serve without it
+
+    planes = [np.asarray(Image.fromarray(image[:, :, c].astype(np.float32), mode="F").resize((299, 299), Image.BICUBIC)) for c in range(3)]
+    return torch.from_numpy((np.clip(np.stack(planes).astype(np.float64), 0, 255) - 128) / 128)[None]
 
 
 def inception(folder):
     net = Inception().double().eval()
     golden_weights(net)
-    image = picture()
-    chw = torch.from_numpy(image.transpose(2, 0, 1))[None]
-    pytorch = 2 * F.interpolate(chw / 255, size=(299, 299), mode="bilinear", align_corners=False) - 1
-    planes = [np.asarray(Image.fromarray(image[:, :, c].astype(np.float32), mode="F").resize((299, 299), Image.BICUBIC)) for c in range(3)]
-    clean = torch.from_numpy((np.clip(np.stack(planes).astype(np.float64), 0, 255) - 128) / 128)[None]
+    images = picture(SIDE, SIDE, 3), np.repeat(picture(*GREY, 1), 3, axis=2)
     with torch.no_grad(), open(f"{folder}/inception.bin", "wb") as f:
-        for x in (pytorch, clean):
-            y = net(x)[0].numpy()
-            print("inception: features", y.mean(), y.std())
-            f.write(y.astype("<f4").tobytes())
+        for resize in (pytorch_fid, clean_fid):
+            for image in images:
+                y = net(resize(image))[0].numpy()
+                print("inception: features", y.mean(), y.std())
+                f.write(y.astype("<f4").tobytes())
+
+
+class Fire(nn.Module):
+    def __init__(self, c_in, squeeze, expand):
+        super().__init__()
+        self.squeeze = nn.Conv2d(c_in, squeeze, 1)
+        self.expand1x1 = nn.Conv2d(squeeze, expand, 1)
+        self.expand3x3 = nn.Conv2d(squeeze, expand, 3, padding=1)
+
+    def forward(self, x):
+        x = F.relu(self.squeeze(x))
+        return torch.cat([F.relu(self.expand1x1(x)), F.relu(self.expand3x3(x))], 1)
+
+
+def vgg_layers():
+    """Configuration D: numbers are channels of a 3 x 3 convolution."""
+    layers, c_in = [], 3
+    for c in (64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512):
+        layers += [nn.MaxPool2d(2, 2)] if c == "M" else [nn.Conv2d(c_in, c, 3, padding=1), nn.ReLU()]
+        c_in = c_in if c == "M" else c
+    return layers
+
+
+def pool_up():
+    return nn.MaxPool2d(3, 2, ceil_mode=True)
+
+
+def pool_down():
+    return nn.MaxPool2d(3, 2)
+
+
+# layers with torchvision's numbers, and behind how many of them each tap lies
+TRUNKS = {
+    "squeeze": (
+        lambda: [nn.Conv2d(3, 64, 3, stride=2), nn.ReLU(), pool_up(), Fire(64, 16, 64), Fire(128, 16, 64), pool_up(), Fire(128, 32, 128),
+                 Fire(256, 32, 128), pool_up(), Fire(256, 48, 192), Fire(384, 48, 192), Fire(384, 64, 256), Fire(512, 64, 256)],
+        (2, 5, 8, 10, 11, 12, 13),
+    ),
+    "alex": (
+        lambda: [nn.Conv2d(3, 64, 11, stride=4, padding=2), nn.ReLU(), pool_down(), nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), pool_down(),
+                 nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(), nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(),
+                 nn.Conv2d(256, 256, 3, padding=1), nn.ReLU()],
+        (2, 5, 8, 10, 12),
+    ),
+    "vgg": (vgg_layers, (4, 9, 16, 23, 30)),
+}
+
+
+def lpips(name, a, b):
+    """Shares of the taps, version 0.1."""
+    layers, ends = TRUNKS[name]
+    net = nn.Sequential(*layers()).double()
+    for key, t in net.state_dict().items():
+        u = uniform("features." + key, t.numel())
+        scale = np.float32(math.sqrt(6.0 * t.shape[0] / t.numel())) if t.dim() == 4 else np.float32(0.25)
+        t.copy_(torch.from_numpy((scale * u).astype(np.float64)).reshape(t.shape))
+    shift, scale = (torch.tensor(v, dtype=torch.float64)[:, None, None] for v in ([-0.030, -0.088, -0.188], [0.458, 0.448, 0.450]))
+    maps = [((2 * torch.from_numpy(x.transpose(2, 0, 1)) / 255 - 1) - shift) / scale for x in (a, b)]
+    shares, at = [], 0
+    for tap, end in enumerate(ends):
+        maps = [net[at:end](x[None])[0] for x in maps]
+        at = end
+        p, q = (x / (x.square().sum(0, keepdim=True).sqrt() + 1e-10) for x in maps)
+        w = torch.from_numpy(0.5 + 0.5 * uniform(f"{name}.lin{tap}.model.1.weight", len(p)).astype(np.float64))
+        shares.append(((p - q).square() * w[:, None, None]).sum(0).mean().item())
+    print(name, shares)
+    return shares
+
+
+def trunks(folder):
+    a, b = (picture(PAIR_SIDE, PAIR_SIDE, 3, which) for which in (0, 1))
+    with torch.no_grad(), open(f"{folder}/trunks.bin", "wb") as f:
+        for name in TRUNKS:
+            f.write(np.array(lpips(name, a, b), "<f8").tobytes())
 
 
 def read_safetensors(path):
@@ -200,6 +286,8 @@ def read_safetensors(path):
 
 
 def squeezenet(folder, data):
+    from PIL import Image  # here, for the networks above serve without it
+
     w = read_safetensors(f"{data}/squeezenet1_1/squeezenet1_1-fp16as32.safetensors")
     image = np.asarray(Image.open(f"{data}/lpips/ex_ref.png").convert("RGB")) / 255
     x = torch.from_numpy(((image - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]).transpose(2, 0, 1))[None]
@@ -225,5 +313,6 @@ def squeezenet(folder, data):
 if __name__ == "__main__":
     torch.set_num_threads(2)
     inception(sys.argv[1])
+    trunks(sys.argv[1])
     if len(sys.argv) > 2:
         squeezenet(sys.argv[1], sys.argv[2])
