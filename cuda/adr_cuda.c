@@ -16,6 +16,7 @@
 
 /* Velocities made at once, and images at once, go up to these many bytes. */
 static const size_t batch_bytes = (size_t)64 << 20, state_bytes = (size_t)4 << 30;
+static const struct adr_seen_all nothing_seen = {.cut = 1};
 enum { IMAGES_MOST = 16384, ALIGN = 256, POPULATIONS = 9 };
 
 /* What a call tells the kernels; one copy on the host, one on the device. */
@@ -39,6 +40,7 @@ struct adr {
     int capture_room;
     size_t call_bytes;
     char *call_host, *call_device;
+    int64_t unread_images; /* of runs that nobody asked about yet */
 };
 
 /* Pieces of one allocation: with base NULL only counts. */
@@ -202,6 +204,7 @@ static void lbm_create(struct device *d, struct adr *a)
     s->offset = (float)((base - plan->value_low) / range);
     s->v = a->flow.v;
     d->ops->upload(d, (void *)a->flow.hold, a->hold, (size_t)a->holds * sizeof *a->hold);
+    d->ops->upload(d, a->flow.seen_all, &nothing_seen, sizeof nothing_seen);
     if (plan->velocity == VELOCITY_NONE)
         d->ops->zero(d, a->flow.v, 2 * cells * sizeof(float));
 }
@@ -336,21 +339,22 @@ static int run_holds(struct device *d, struct adr *a, int last_level)
     return end;
 }
 
-static void add_stats(struct device *d, struct adr *a, int holds, struct adr_stats *stats)
+/* What the card saw since the last time. */
+static void read_stats(struct device *d, struct adr *a, struct adr_stats *stats)
 {
     struct adr_seen_all all;
-    if (a->plan->velocity == VELOCITY_NONE || holds == 0)
+    stats->images += a->unread_images;
+    a->unread_images = 0;
+    if (!a->flow.seen_all || a->plan->velocity == VELOCITY_NONE)
         return;
-    cuda_adr_seen(d, &a->flow, holds);
     d->ops->download(d, &all, a->flow.seen_all, sizeof all);
-    if (all.fields == 0)
-        return;
-    stats->fields += all.fields;
-    stats->fields_over += all.over;
-    stats->worst_ratio = all.ratio > stats->worst_ratio ? all.ratio : stats->worst_ratio;
-    stats->worst_speed2 = all.diffusion > stats->worst_speed2 ? all.diffusion : stats->worst_speed2;
-    if (stats->worst_cap == 0 || all.cut < stats->worst_cap)
-        stats->worst_cap = all.cut;
+    d->ops->upload(d, a->flow.seen_all, &nothing_seen, sizeof nothing_seen);
+    if (all.fields > 0)
+        adr_stats_add(stats, &(struct adr_stats){.fields = all.fields,
+                                                 .fields_over = all.over,
+                                                 .worst_ratio = all.ratio,
+                                                 .worst_speed2 = all.diffusion,
+                                                 .worst_cap = all.cut});
 }
 
 void cuda_adr_run(struct device *d, struct adr *a, int n, const uint64_t *keys, const float *u0,
@@ -392,11 +396,12 @@ void cuda_adr_run(struct device *d, struct adr *a, int n, const uint64_t *keys, 
         set_fields(a, fields, &on_device);
         cuda_adr_load(d, s, u0 + (size_t)first * values);
         int holds = run_holds(d, a, last_level);
-        if (stats)
-            add_stats(d, a, holds, stats);
+        if (holds > 0 && a->plan->velocity != VELOCITY_NONE)
+            cuda_adr_seen(d, &a->flow, holds);
     }
+    a->unread_images += n;
     if (stats)
-        stats->images += n;
+        read_stats(d, a, stats);
 }
 
 void cuda_adr_velocity(struct device *d, struct adr *a, int n, const uint64_t *keys, int level,

@@ -99,7 +99,7 @@ void adr_fft_sums(struct device *d, const struct adr_flow *f, int first, int hol
 void cuda_adr_half_fill(struct device *d, const struct adr_flow *f, const struct adr_half *h, int first, int from,
                         int items);
 void cuda_adr_half_unfold(struct device *d, const struct adr_half *h, int items, float *out);
-/* Over the holds [0, holds): into *seen_all. */
+/* What the holds [0, holds) of this call saw is added to *seen_all. */
 void cuda_adr_seen(struct device *d, const struct adr_flow *f, int holds);
 
 /* Host tables of a plan's waves into device memory (of `d`): fills kind to given; *memory is what to free. */

@@ -150,8 +150,12 @@ static __global__ void add_seen(struct adr_flow f, int holds)
     diffusion = block_reduce(diffusion, 1, shared);
     uncut = block_reduce(uncut, 1, shared);
     if (threadIdx.x == 0) {
-        struct adr_seen_all all = {(int64_t)fields, (int64_t)over, ratio, diffusion, -uncut};
-        *f.seen_all = all;
+        struct adr_seen_all *all = f.seen_all;
+        all->fields += (int64_t)fields;
+        all->over += (int64_t)over;
+        all->ratio = fmax(all->ratio, ratio);
+        all->diffusion = fmax(all->diffusion, diffusion);
+        all->cut = fmin(all->cut, -uncut);
     }
 }
 

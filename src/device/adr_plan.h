@@ -72,7 +72,7 @@ struct adr_capture {
     int64_t slot;
 };
 
-/* What the run saw; accumulated over calls, reset by the caller. */
+/* What runs saw. */
 struct adr_stats {
     int64_t images, fields;   /* images run; velocity fields made */
     int64_t fields_over;      /* fields whose largest (|vx|+|vy|)/cs2 exceeds 1: u may leave its range */
@@ -81,3 +81,15 @@ struct adr_stats {
     double worst_cap;         /* smallest factor that cap_ratio applied, 1 = none */
     double velocity_s, lbm_s; /* time in making velocity and in lattice steps, summed over threads; 0 where not measured */
 };
+static inline void adr_stats_add(struct adr_stats *sum, const struct adr_stats *part)
+{
+    sum->images += part->images;
+    sum->fields += part->fields;
+    sum->fields_over += part->fields_over;
+    sum->worst_ratio = part->worst_ratio > sum->worst_ratio ? part->worst_ratio : sum->worst_ratio;
+    sum->worst_speed2 = part->worst_speed2 > sum->worst_speed2 ? part->worst_speed2 : sum->worst_speed2;
+    if (part->worst_cap > 0 && (sum->worst_cap == 0 || part->worst_cap < sum->worst_cap))
+        sum->worst_cap = part->worst_cap;
+    sum->velocity_s += part->velocity_s;
+    sum->lbm_s += part->lbm_s;
+}

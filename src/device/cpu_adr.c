@@ -352,20 +352,6 @@ static void run_group(const struct adr *a, struct cpu_group *g, const struct job
     g->stats.images += live;
 }
 
-static void add_stats(const struct adr_stats *part, struct adr_stats *sum)
-{
-    sum->images += part->images;
-    sum->fields += part->fields;
-    sum->fields_over += part->fields_over;
-    sum->worst_ratio = part->worst_ratio > sum->worst_ratio ? part->worst_ratio : sum->worst_ratio;
-    sum->worst_speed2 =
-        part->worst_speed2 > sum->worst_speed2 ? part->worst_speed2 : sum->worst_speed2;
-    if (part->worst_cap > 0 && (sum->worst_cap == 0 || part->worst_cap < sum->worst_cap))
-        sum->worst_cap = part->worst_cap;
-    sum->velocity_s += part->velocity_s;
-    sum->lbm_s += part->lbm_s;
-}
-
 void cpu_adr_run(struct device *d, struct adr *a, int n, const uint64_t *keys, const float *u0,
                  int captures, const struct adr_capture *capture, float *u, float *delta,
                  struct adr_stats *stats)
@@ -389,8 +375,11 @@ void cpu_adr_run(struct device *d, struct adr *a, int n, const uint64_t *keys, c
         }
         a->simd->restore(state);
 #pragma omp critical(cpu_adr_stats)
-        if (stats)
-            add_stats(&g->stats, stats);
+        adr_stats_add(&a->unread, &g->stats);
+    }
+    if (stats) {
+        adr_stats_add(stats, &a->unread);
+        a->unread = (struct adr_stats){0};
     }
 }
 

@@ -76,6 +76,7 @@ struct adr {
     int *order, *place;      /* images in order of key; place of an image in that order */
     int *first, *list;       /* captures by group: list[first[g]] .. list[first[g+1] - 1] */
     int list_capacity;
+    struct adr_stats unread; /* of runs that nobody asked about yet */
 };
 
 /* New images in the group: keys[0..live-1]. */

@@ -116,7 +116,8 @@ struct device_ops {
     /* forward process. keys (host): velocity key of each image, the global image index (or its realisation).
      * adr_run corrupts n <= max_images images u0 [n,L,L,C] from level 0 through the largest captured level and writes
      * u [slots,L,L,C] = u_k and, unless NULL, delta [slots,L,L,C] = u_{k-1} - u_k. An image's result does not depend
-     * on which other images are in the call. */
+     * on which other images are in the call. Unless stats is NULL, what this run and those before it with NULL saw is
+     * added to it (a GPU waits for that). */
     struct adr *(*adr_create)(struct device *d, const struct adr_plan *plan, int max_images); /* plan borrowed */
     void (*adr_destroy)(struct device *d, struct adr *a);
     void (*adr_run)(struct device *d, struct adr *a, int n, const uint64_t *keys, const float *u0, int captures,

@@ -21,7 +21,8 @@ struct adr {
     double *value;      /* [C,L,L] solver value; heat: spectrum of the image */
     double *u, *before; /* [L,L,C] image at this level (what ref_adr_next returns) and one before */
     double *f, *next;   /* [C,9,L,L] */
-    double *basis, *work; /* heat: [L,L], [2,L,L] */
+    double *basis, *work;    /* heat: [L,L], [2,L,L] */
+    struct adr_stats unread; /* of runs that nobody asked about yet */
 };
 
 static size_t image_values(const struct adr_plan *plan)
@@ -175,13 +176,14 @@ void ref_adr_run(struct device *d, struct adr *a, int n, const uint64_t *keys, c
                  struct adr_stats *stats)
 {
     (void)d;
-    struct adr_stats unused = {0};
-    if (!stats)
-        stats = &unused;
     for (int i = 0; i < n; i++)
         run_image(a, i, keys[i], u0 + (size_t)i * image_values(a->plan), captures, capture, u,
-                  delta, stats);
-    stats->images += n;
+                  delta, &a->unread);
+    a->unread.images += n;
+    if (stats) {
+        adr_stats_add(stats, &a->unread);
+        a->unread = (struct adr_stats){0};
+    }
 }
 
 void ref_adr_velocity(struct device *d, struct adr *a, int n, const uint64_t *keys, int level,

@@ -47,7 +47,12 @@ void corruption_run(struct corruption *c, int images, int64_t captures, float *u
     qsort(c->captures, (size_t)captures, sizeof *c->captures, by_level);
     d->ops->upload(d, c->x0, c->host, (size_t)(images * c->per_image) * sizeof(float));
     c->process->ops->corrupt(c->process, images, c->keys, c->x0, (int)captures, c->captures, u,
-                             delta, &c->stats);
+                             delta, NULL);
+}
+
+void corruption_stats(struct corruption *c, struct adr_stats *stats)
+{
+    c->process->ops->corrupt(c->process, 0, c->keys, c->x0, 0, c->captures, NULL, NULL, stats);
 }
 
 int corruption_level(uint64_t seed, uint64_t image, int64_t j, int64_t m, int levels)

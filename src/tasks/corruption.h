@@ -14,7 +14,6 @@ struct corruption {
     struct adr_capture
         *captures; /* [capture_capacity] wanted states, in any order; filled by the caller */
     float *x0;     /* device [capacity, per_image] */
-    struct adr_stats stats; /* of all calls so far */
 };
 
 /* The plan is borrowed and must outlive it. */
@@ -24,6 +23,9 @@ void corruption_free(struct corruption *c);
 
 /* Corrupts what host, keys and captures say: device u and, unless NULL, delta [slots, per_image]. Sorts the captures. */
 void corruption_run(struct corruption *c, int images, int64_t captures, float *u, float *delta);
+
+/* What all calls since the last time saw is added; waits for the device. */
+void corruption_stats(struct corruption *c, struct adr_stats *stats);
 
 /* Level of pair j of the m pairs of an image: uniform within the j-th m-th of 1..K. A function of (seed, image, j), so
  * a store and corruption on the fly agree. */

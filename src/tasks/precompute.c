@@ -258,8 +258,10 @@ static int precompute_to(struct job *job, const char *path, struct h5_file *data
                  (long long)t.images);
     maker_create(&m);
     int result = corrupt_all(&m, file, done);
-    merge_stats(job->comm, &m.corruption.stats);
-    physics_describe_stats(plan, &m.corruption.stats);
+    struct adr_stats stats = {0};
+    corruption_stats(&m.corruption, &stats);
+    merge_stats(job->comm, &stats);
+    physics_describe_stats(plan, &stats);
     maker_free(&m);
     if (result == TASK_DONE)
         return trajectories_finish(file) ? TASK_FAILED : TASK_DONE;
