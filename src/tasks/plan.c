@@ -70,6 +70,20 @@ static const char *duration(double s, char text[32])
     return text;
 }
 
+/* What the row of evaluate leaves out. */
+static void print_left_out(const struct job *job, const struct plan_trial *t)
+{
+    const struct evaluate_settings *s = &job->settings.evaluate;
+    printf("             evaluate: time of features, without distances");
+    for (int i = 0; i < s->metric_count; i++)
+        if (!strcmp(s->metrics[i], "lpips"))
+            printf("; all without 'lpips'");
+    for (int f = 0; f < s->feature_count; f++)
+        if (!t->eye[f].dim)
+            printf("; all without '%s', whose weights are not here", s->features[f]);
+    printf("\n");
+}
+
 static void print_needs(const struct job *job, const struct plan_images *images,
                         const struct adr_plan *plan, const struct plan_trial *t, int ranks)
 {
@@ -77,23 +91,39 @@ static void print_needs(const struct job *job, const struct plan_images *images,
         const char *name;
         struct plan_need (*of)(const struct job *, const struct plan_images *,
                                const struct adr_plan *, const struct plan_trial *, int);
-    } stages[] = {{"precompute", plan_precompute}, {"train", plan_train}, {"sample", plan_sample}};
-    int apart = !strcmp(job->device->name, "cuda");
+    } stages[PLAN_STAGES] = {[PLAN_IMPORT] = {"import", plan_import},
+                             [PLAN_PRECOMPUTE] = {"precompute", plan_precompute},
+                             [PLAN_TRAIN] = {"train", plan_train},
+                             [PLAN_SAMPLE] = {"sample", plan_sample},
+                             [PLAN_EVALUATE] = {"evaluate", plan_evaluate}};
+    const struct evaluate_settings *e = &job->settings.evaluate;
+    int apart = !strcmp(job->device->name, "cuda"),
+        unet = !strcmp(job->settings.network.kind, "unet");
+    const int shown[PLAN_STAGES] = {[PLAN_IMPORT] = !isnan(t->read_s),
+                                    [PLAN_PRECOMPUTE] = 1,
+                                    [PLAN_TRAIN] = unet,
+                                    [PLAN_SAMPLE] = unet,
+                                    [PLAN_EVALUATE] = !*e->real && !*e->fake};
+    double least = INFINITY, most = 0;
     char text[32];
     printf("%-12s %12s %12s %14s\n", "a rank", "device MB", apart ? "host MB" : "all MB", "time");
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < PLAN_STAGES; i++) {
+        if (!shown[i])
+            continue;
         struct plan_need need = stages[i].of(job, images, plan, t, ranks);
         double host = need.host + (apart ? 0 : need.device) + t->program_bytes[i];
         printf("  %-10s %12.1f %12.1f %14s\n", stages[i].name, need.device * 1e-6, host * 1e-6,
                duration(need.seconds, text));
+        least = fmin(least, t->program_bytes[i]);
+        most = fmax(most, t->program_bytes[i]);
     }
-    printf(
-        "             %.0f to %.0f MB of it are the program itself; time is without files%s, at the "
-        "speed of %d rank(s) here:\n"
-        "             %s\n",
-        t->program_bytes[0] * 1e-6, t->program_bytes[1] * 1e-6,
-        ranks == job->comm->size ? "" : " and sums over ranks", job->comm->size,
-        job->device->description);
+    if (shown[PLAN_EVALUATE])
+        print_left_out(job, t);
+    printf("             %.0f to %.0f MB of it are the program itself; time is without files%s, at "
+           "the speed of %d rank(s) here:\n"
+           "             %s\n",
+           least * 1e-6, most * 1e-6, ranks == job->comm->size ? "" : " and sums over ranks",
+           job->comm->size, job->device->description);
     printf("             tried:");
     if (!isnan(t->step_s))
         printf(" training on %d images, %.3g s; the network on %d, %.3g s;", t->step_images,
@@ -127,8 +157,8 @@ int task_plan(struct job *job)
                 print_network(job, &images, ranks, batch);
             fflush(stdout);
         }
-        failed = unet && comm_agree(comm, plan_try(job, &plan, batch, &trial));
-        if (!failed && unet && comm->rank == 0)
+        failed = comm_agree(comm, plan_try(job, &plan, batch, &trial));
+        if (!failed && comm->rank == 0)
             print_needs(job, &images, &plan, &trial, ranks);
     }
     physics_plan_free(&plan);

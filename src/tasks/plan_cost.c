@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The sums behind 'peclet plan': what each stage allocates and how often it does what. Each function stands for the
- * allocations of one task (precompute.c; trainer.c, batch.c, heldout.c; sample.c) and changes with it. */
+ * allocations of one task (import.c; precompute.c; trainer.c, batch.c, heldout.c; sample.c) and changes with it.
+ * Evaluate: plan_cost_evaluate.c. */
 #include <math.h>
 #include <string.h>
 
+#include "files/dataset.h"
 #include "tasks/model.h"
 #include "tasks/plan.h"
 #include "tasks/precompute.h"
@@ -34,6 +36,24 @@ static double arena_bytes(const struct job *job, const struct adr_plan *plan, in
     double bytes = (double)graph_layout(g);
     graph_destroy(g);
     return bytes;
+}
+
+struct plan_need plan_import(const struct job *job, const struct plan_images *images,
+                             const struct adr_plan *plan, const struct plan_trial *t, int ranks)
+{
+    enum { ROUND_CHUNKS = 4 };
+    struct dataset_shape shape = {
+        .height = plan->side, .width = plan->side, .channels = plan->channels};
+    double room = (double)dataset_chunk_rows(&shape) * ROUND_CHUNKS,
+           share = ceil((double)t->source_images / ranks), per = per_image_of(plan);
+    double rows = share < room ? share : room;
+    struct plan_need need = {.host = t->source_bytes + rows * (per + 12)};
+    (void)job;
+    (void)images;
+    if (need.host < t->open_peak_bytes - t->program_bytes[PLAN_IMPORT])
+        need.host = t->open_peak_bytes - t->program_bytes[PLAN_IMPORT];
+    need.seconds = t->open_s + share * t->read_s;
+    return need;
 }
 
 struct plan_need plan_precompute(const struct job *job, const struct plan_images *images,

@@ -23,8 +23,7 @@
 static const double enough_s = 0.5, first_flop = 1e11;
 static const double warm_s = 3; /* a first step that takes so long counts, though it is the first */
 
-/* Resident memory beside the counted heap: the program itself, its libraries and what they take. */
-static double uncounted_bytes(void)
+double plan_program_bytes(void)
 {
     long pages = 0;
 #if defined(__GLIBC__)
@@ -40,8 +39,7 @@ static double uncounted_bytes(void)
     return resident > 0 ? resident - (double)mem_live_bytes() : 0;
 }
 
-/* Heap that is not device memory. */
-static double own_bytes(const struct device *d)
+double plan_own_bytes(const struct device *d)
 {
     double on_host = strcmp(d->name, "cuda") ? (double)d->bytes : 0;
     return (double)mem_live_bytes() - on_host;
@@ -64,11 +62,12 @@ static double try_corruption(struct job *job, const struct adr_plan *plan, int i
     struct device *d = job->device;
     struct corruption c;
     int64_t slots = (int64_t)images * pairs;
-    double before = own_bytes(d), seconds = 0;
+    double before = plan_own_bytes(d), seconds = 0;
     int runs = 0, warm = 0;
     corruption_create(d, plan, images, slots, &c);
     size_t bytes = (size_t)(slots * c.per_image) * sizeof(float);
-    *process_bytes = own_bytes(d) - before - (double)images * (double)c.per_image * sizeof(float) -
+    *process_bytes = plan_own_bytes(d) - before -
+                     (double)images * (double)c.per_image * sizeof(float) -
                      (double)slots * sizeof *c.captures;
     float *u = d->ops->alloc(d, bytes), *delta = d->ops->alloc(d, bytes);
     enum dtype type = strcmp(job->settings.store.precision, "fp16") ? DTYPE_F32 : DTYPE_F16;
@@ -247,7 +246,7 @@ static double try_network(struct job *job, const struct adr_plan *plan, int batc
     struct model model;
     struct work w = {.job = job, .model = &model};
     struct comm *comm = job->comm;
-    double before = own_bytes(job->device), total = 0;
+    double before = plan_own_bytes(job->device), total = 0;
     int warm = 0;
     if (model_create(job, plan->side, plan->channels, batch, training, &model))
         return -1;
@@ -262,15 +261,15 @@ static double try_network(struct job *job, const struct adr_plan *plan, int batc
             warm = 1;
         }
     }
-    double s[3] = {w.pass_s, w.reduce_s, w.optimizer_s}, with = own_bytes(job->device);
+    double s[3] = {w.pass_s, w.reduce_s, w.optimizer_s}, with = plan_own_bytes(job->device);
     double counted = (double)(w.steps - warm);
     comm->ops->max_f64(comm, s, 3);
     t->params = model.param_count;
-    *program =
-        fmax(uncounted_bytes(), t->program_bytes[0]); /* not all that is counted was touched */
+    *program = fmax(plan_program_bytes() - t->left_bytes,
+                    t->program_bytes[PLAN_PRECOMPUTE]); /* not all that is counted was touched */
     work_free(&w);
     model_free(&model);
-    double scratch = own_bytes(job->device) - before;
+    double scratch = plan_own_bytes(job->device) - before;
     *bytes = with - before - scratch;
     t->scratch_bytes += scratch;
     if (training) {
@@ -300,7 +299,8 @@ static int no_room(struct job *job, const struct adr_plan *plan, struct plan_tri
             wanted * 1e-6, there * 1e-6);
     t->forward_bytes = copies;
     t->training_bytes = 2 * copies;
-    t->program_bytes[1] = t->program_bytes[2] = t->program_bytes[0];
+    t->program_bytes[PLAN_TRAIN] = t->program_bytes[PLAN_SAMPLE] =
+        t->program_bytes[PLAN_PRECOMPUTE];
     t->step_s = t->forward_s = NAN;
     t->step_images = t->forward_images = 1;
     return 1;
@@ -318,9 +318,9 @@ static double flop_forward(const struct job *job, const struct adr_plan *plan)
 int plan_try(struct job *job, const struct adr_plan *plan, int batch, struct plan_trial *t)
 {
     const struct settings *s = &job->settings;
-    double flop = flop_forward(job, plan);
     int threads = job->device->threads > 1 ? job->device->threads : 1;
-    *t = (struct plan_trial){0};
+    *t = (struct plan_trial){.step_s = NAN, .forward_s = NAN};
+    plan_try_import(job, t); /* first: the most that was resident so far counts */
 
     if (strcmp(s->store.kind, "none")) {
         struct trajectories_shape shape = precompute_shape(&s->store, INT32_MAX, plan);
@@ -339,23 +339,26 @@ int plan_try(struct job *job, const struct adr_plan *plan, int batch, struct pla
             t->image_s = try_corruption(job, plan, images, 1, 1, &t->process_bytes);
         while (more_images(batch, t->image_s * images, &images));
 
-    t->program_bytes[0] = uncounted_bytes();
+    t->program_bytes[PLAN_PRECOMPUTE] = plan_program_bytes() - t->left_bytes;
+    if (plan_try_features(job, plan, t))
+        return 1;
     if (strcmp(s->network.kind, "unet"))
         return 0;
+    double flop = flop_forward(job, plan);
     if (no_room(job, plan, t))
         return 0;
     int forward_most = (int)s->sample.batch;
     t->forward_images = first_images(forward_most, flop);
     do
         t->forward_s = try_network(job, plan, t->forward_images, 0, &t->forward_bytes,
-                                   &t->program_bytes[2], t);
+                                   &t->program_bytes[PLAN_SAMPLE], t);
     while (t->forward_s >= 0 && more_images(forward_most, t->forward_s, &t->forward_images));
     if (t->forward_s < 0)
         return 1;
     t->step_images = first_images(batch, 3 * flop);
     do
-        t->step_s =
-            try_network(job, plan, t->step_images, 1, &t->training_bytes, &t->program_bytes[1], t);
+        t->step_s = try_network(job, plan, t->step_images, 1, &t->training_bytes,
+                                &t->program_bytes[PLAN_TRAIN], t);
     while (more_images(batch, t->step_s, &t->step_images));
     return 0;
 }
