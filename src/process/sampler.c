@@ -25,7 +25,7 @@ struct walk {
     const struct sampler_args *args;
     int n;
     int64_t per_sample;
-    float *x, *scratch;
+    float *x, *scratch, *other; /* other: room for corrupt_mixed */
     int draws;
     struct draw_key *draw, *draw_host; /* [draws], of the level at hand; the first on the device */
     int32_t *level_host;               /* [n] */
@@ -60,17 +60,15 @@ static void corrupt(struct process *p, int n, int level, const uint64_t *keys, c
 
 /* The same where a sample lies between two, each with its flow, mixed as the priors are: (1-t) A^a x0 + t A^b x0. */
 static void corrupt_mixed(struct process *p, int n, int level, const struct sampler_args *a,
-                          const float *x0, struct adr_capture *capture, float *x)
+                          const float *x0, struct adr_capture *capture, float *b, float *x)
 {
     struct device *d = p->device;
     int64_t per_sample = (int64_t)p->side * p->side * p->channels;
-    float *b = d->ops->alloc(d, (size_t)(n * per_sample) * sizeof *b);
     corrupt(p, n, level, a->keys, x0, capture, x);
     corrupt(p, n, level, a->mix_keys, x0, capture, b);
     for (int i = 0; i < n; i++)
         d->ops->axpby(d, per_sample, a->mix[i].t, b + i * per_sample, 1 - a->mix[i].t,
                       x + i * per_sample);
-    d->ops->free(d, b);
 }
 
 static void walk_begin(struct walk *w)
@@ -78,6 +76,8 @@ static void walk_begin(struct walk *w)
     const struct sampler_args *a = w->args;
     w->draws = a->mix ? 2 * w->n : 1;
     w->draw = w->device->ops->alloc(w->device, (size_t)w->draws * sizeof *w->draw);
+    size_t mixed = a->mix && w->target->clean ? (size_t)(w->n * w->per_sample) : 0;
+    w->other = w->device->ops->alloc(w->device, mixed * sizeof *w->other);
     w->draw_host = mem_alloc((size_t)w->draws * sizeof *w->draw);
     w->level_host = mem_alloc((size_t)w->n * sizeof *w->level_host);
     for (int i = 0; i < w->draws; i++) {
@@ -90,6 +90,7 @@ static void walk_end(struct walk *w)
 {
     w->device->ops->repeat_free(w->device, w->step);
     w->device->ops->free(w->device, w->draw);
+    w->device->ops->free(w->device, w->other);
     mem_free(w->draw_host);
     mem_free(w->level_host);
 }
@@ -146,7 +147,7 @@ static int sample_chain(struct process *p, const struct target *target, struct n
         if (target->clean && to == 0)
             d->ops->copy(d, x, scratch, (size_t)(n * per_sample) * sizeof *x);
         else if (target->clean && a->mix)
-            corrupt_mixed(p, n, to, a, scratch, capture, x);
+            corrupt_mixed(p, n, to, a, scratch, capture, w.other, x);
         else if (target->clean)
             corrupt(p, n, to, a->keys, scratch, capture, x);
         if (a->after_step)
