@@ -8,7 +8,7 @@ slurm=$work/slurm
 chmod 755 "$work" # munged wants its way to the socket open
 export OMPI_MCA_btl_tcp_if_include=lo OMPI_MCA_oob_tcp_if_include=lo OMPI_MCA_hwloc_base_binding_policy=none
 export OMP_NUM_THREADS=1 PECLET=$peclet
-unset PECLET_MACHINE PECLET_LAUNCHER PECLET_PMI PECLET_REQUEUES PECLET_JOBS SLURM_JOB_ID SLURM_JOB_END_TIME
+unset "${!PECLET_@}" SLURM_JOB_ID SLURM_JOB_END_TIME # a job takes all of PECLET_* along
 cp "$source_dir/tests/cli/tiny.nml" .
 
 start_slurm() { # NODES [TIMEOUT]
