@@ -21,11 +21,6 @@ struct conv {
         no_bias; /* [c_out] zeros: a residual alone goes the way of bias and residual, rounded once */
 };
 
-static size_t round_up(size_t bytes)
-{
-    return (bytes + 255) / 256 * 256;
-}
-
 struct conv *cuda_conv_create(struct device *d, const struct conv_shape *s)
 {
     struct conv *c = mem_zalloc(sizeof *c);

@@ -122,11 +122,6 @@ static cudnnStatus_t execute(struct cudnn_library *l, const struct cudnn_candida
 
 /* ---- the choice ---- */
 
-static size_t round_up(size_t bytes)
-{
-    return (bytes + 255) / 256 * 256;
-}
-
 /* Memory for one pass, at least as large as its tensors; NULL where there is no room. */
 static char *trial_memory(const struct conv_shape *s, int64_t workspace, struct cudnn_tensors *t,
                           void **work)

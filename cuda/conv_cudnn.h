@@ -4,6 +4,12 @@
 #pragma once
 #include "cuda.h"
 
+/* Where the next piece of memory may begin. */
+static inline size_t round_up(size_t bytes)
+{
+    return (bytes + 255) / 256 * 256;
+}
+
 enum cudnn_pass {
     PASS_FORWARD,     /* y = conv(x, w) */
     PASS_BIAS,        /* y = conv(x, w) + bias */

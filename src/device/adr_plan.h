@@ -7,6 +7,7 @@
  * Level k takes u_{k-1} to u_k in levels[k].steps lattice steps of diffusivity levels[k].alpha. */
 #pragma once
 #include <stdint.h>
+#include <string.h>
 
 enum forward_kind {
     FORWARD_LBM,  /* lattice Boltzmann, below */
@@ -92,4 +93,12 @@ static inline void adr_stats_add(struct adr_stats *sum, const struct adr_stats *
         sum->worst_cap = part->worst_cap;
     sum->velocity_s += part->velocity_s;
     sum->lbm_s += part->lbm_s;
+}
+/* What runs that nobody asked about have left goes to who asks now; stats NULL: nobody does. */
+static inline void adr_stats_hand_over(struct adr_stats *unread, struct adr_stats *stats)
+{
+    if (!stats)
+        return;
+    adr_stats_add(stats, unread);
+    memset(unread, 0, sizeof *unread);
 }

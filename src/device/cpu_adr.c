@@ -377,10 +377,7 @@ void cpu_adr_run(struct device *d, struct adr *a, int n, const uint64_t *keys, c
 #pragma omp critical(cpu_adr_stats)
         adr_stats_add(&a->unread, &g->stats);
     }
-    if (stats) {
-        adr_stats_add(stats, &a->unread);
-        a->unread = (struct adr_stats){0};
-    }
+    adr_stats_hand_over(&a->unread, stats);
 }
 
 void cpu_adr_velocity(struct device *d, struct adr *a, int n, const uint64_t *keys, int level,

@@ -180,10 +180,7 @@ void ref_adr_run(struct device *d, struct adr *a, int n, const uint64_t *keys, c
         run_image(a, i, keys[i], u0 + (size_t)i * image_values(a->plan), captures, capture, u,
                   delta, &a->unread);
     a->unread.images += n;
-    if (stats) {
-        adr_stats_add(stats, &a->unread);
-        a->unread = (struct adr_stats){0};
-    }
+    adr_stats_hand_over(&a->unread, stats);
 }
 
 void ref_adr_velocity(struct device *d, struct adr *a, int n, const uint64_t *keys, int level,

@@ -15,6 +15,7 @@ struct moments {
     double *mean;       /* [d] */
     double *covariance; /* [d,d] */
 };
+enum { MOMENTS_BLOCK = 512 }; /* rows in double at a time */
 void moments_of(struct comm *comm, const float *features, int64_t n, int d, struct moments *out); /* owner frees */
 void moments_free(struct moments *m);
 

@@ -14,8 +14,6 @@ const char *metrics_blas(void)
     return openblas_get_config();
 }
 
-enum { BLOCK_ROWS = 512 };
-
 static void mean_of(struct comm *comm, const float *features, int64_t n, struct moments *m)
 {
     size_t d = (size_t)m->d;
@@ -31,9 +29,9 @@ static void mean_of(struct comm *comm, const float *features, int64_t n, struct 
 static void products_of(const float *features, int64_t n, struct moments *m)
 {
     size_t d = (size_t)m->d;
-    double *block = mem_alloc(BLOCK_ROWS * d * sizeof(double));
-    for (int64_t first = 0; first < n; first += BLOCK_ROWS) {
-        int rows = n - first < BLOCK_ROWS ? (int)(n - first) : BLOCK_ROWS;
+    double *block = mem_alloc(MOMENTS_BLOCK * d * sizeof(double));
+    for (int64_t first = 0; first < n; first += MOMENTS_BLOCK) {
+        int rows = n - first < MOMENTS_BLOCK ? (int)(n - first) : MOMENTS_BLOCK;
         const float *x = features + (size_t)first * d;
 #pragma omp parallel for
         for (int row = 0; row < rows; row++)

@@ -8,8 +8,6 @@
 #include "base/mem.h"
 #include "base/timer.h"
 
-enum { TILE_ROWS = 256 };
-
 static void add_rows(const float *x, int64_t n, int d, double *sum)
 {
     for (int64_t row = 0; row < n; row++)
@@ -133,16 +131,16 @@ void pairs_visit(const struct block *b, const struct points *mine,
                  void *user)
 {
     int d = mine->d;
-    int64_t tiles = (mine->n + TILE_ROWS - 1) / TILE_ROWS;
+    int64_t tiles = (mine->n + PAIRS_TILE - 1) / PAIRS_TILE;
     openblas_set_num_threads(1);
 #pragma omp parallel
     {
-        float *dot = mem_alloc((size_t)TILE_ROWS * (size_t)b->n * sizeof *dot);
+        float *dot = mem_alloc((size_t)PAIRS_TILE * (size_t)b->n * sizeof *dot);
 #pragma omp for schedule(dynamic)
         for (int64_t tile = 0; tile < tiles; tile++) {
             timer_alive();
-            int64_t first = tile * TILE_ROWS;
-            int rows = mine->n - first < TILE_ROWS ? (int)(mine->n - first) : TILE_ROWS;
+            int64_t first = tile * PAIRS_TILE;
+            int rows = mine->n - first < PAIRS_TILE ? (int)(mine->n - first) : PAIRS_TILE;
             cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, b->n, d, 1.0f,
                         mine->centred + first * d, d, b->centred, d, 0.0f, dot, b->n);
             for (int row = 0; row < rows; row++)

@@ -22,7 +22,7 @@ struct points {
     double *norm;            /* [n] |centred|^2 */
 };
 
-enum { PAIRS_BLOCK = 1024 };
+enum { PAIRS_BLOCK = 1024, PAIRS_TILE = 256 }; /* rows that travel; rows of a thread's product with them */
 
 /* Consecutive rows of one rank, as every rank holds them after the broadcast. */
 struct block {

@@ -32,13 +32,17 @@ const char *compared_label(const struct evaluation *e, int which, char label[LAB
     return label;
 }
 
-int metric_wanted(const struct evaluation *e, const char *metric)
+int metric_of_deck(const struct evaluate_settings *s, const char *metric)
 {
-    const struct evaluate_settings *s = &e->job->settings.evaluate;
     for (int i = 0; i < s->metric_count; i++)
         if (!strcmp(s->metrics[i], metric))
             return 1;
     return 0;
+}
+
+int metric_wanted(const struct evaluation *e, const char *metric)
+{
+    return metric_of_deck(&e->job->settings.evaluate, metric);
 }
 
 /* Of which split the seeds are: the samples of held-out seeds come first, *held_out of them. */

@@ -41,6 +41,7 @@ extern const char *const compared_name[COMPARED]; /* keys: "samples" "samples_tr
 /* "samples (train seeds)" */
 enum { LABEL = 32 };
 const char *compared_label(const struct evaluation *e, int which, char label[LABEL]);
+int metric_of_deck(const struct evaluate_settings *s, const char *metric);
 int metric_wanted(const struct evaluation *e, const char *metric);
 
 /* Was this unit, a pass over so many images, finished by an earlier start? Then 1 and its numbers. Collective. */
@@ -50,6 +51,7 @@ int unit_finish(struct evaluation *e, const char *what, int n, const double *val
 
 /* One family of scores each. TASK_DONE, TASK_FAILED or TASK_STOPPED. Collective. */
 int score_features(struct evaluation *e, int feature); /* fd and prdc */
+enum { NEAREST_TILE_BYTES = 256 << 20 }; /* of a set's images that meet those of another at a time */
 int score_nearest(struct evaluation *e);
 int score_lpips(struct evaluation *e);
 int score_spectra(struct evaluation *e);

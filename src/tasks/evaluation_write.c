@@ -72,8 +72,7 @@ static void write_features(struct json *j, const struct evaluation *e, int featu
     int inception = !strcmp(name, "inception");
     json_object(j, name);
     if (judge_knows(name))
-        write_hash(j, "weights_sha256",
-                   inception && *s->inception_weights ? s->inception_weights : s->weights);
+        write_hash(j, "weights_sha256", judge_weights(s, name));
     if (inception)
         json_string(j, "resize", s->fid_resize);
     write_set(j, e, &e->features[feature], SAMPLES);

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/timer.h"
 #include "files/h5io.h"
+#include "tasks/judge.h"
 
 static const char format[] = "peclet-features";
 
@@ -33,8 +34,7 @@ static void describe(const struct job *job, const char *feature, int dim, int se
                      const struct named_set *set, char text[2 * JOB_PATH])
 {
     const struct evaluate_settings *s = &job->settings.evaluate;
-    const char *weights =
-        !strcmp(feature, "inception") && *s->inception_weights ? s->inception_weights : s->weights;
+    const char *weights = judge_weights(s, feature);
     struct stat file = {0};
     stat(weights, &file);
     int used = snprintf(text, 2 * JOB_PATH, "%s %d, %s %lld %lld, %s", feature, dim, weights,

@@ -21,7 +21,6 @@
 #include "tasks/import_source.h"
 #include "tasks/tasks.h"
 
-enum { ROUND_CHUNKS = 4 };       /* of a rank: long enough that ranks seldom wait for each other */
 static const double MARK_S = 10; /* between two counts: each waits for the disk */
 
 /* One split: images first..first+count of a source. */
@@ -163,9 +162,9 @@ static int copy_rows(struct job *job, struct h5_file *from, struct h5_file *to,
 {
     struct comm *comm = job->comm;
     int labels = test ? shape->test_labels : shape->labels;
-    int64_t chunk = dataset_chunk_rows(shape), round = chunk * ROUND_CHUNKS * comm->size;
+    int64_t chunk = dataset_chunk_rows(shape), round = chunk * IMPORT_ROUND_CHUNKS * comm->size;
     size_t image_bytes = (size_t)shape->height * (size_t)shape->width * (size_t)shape->channels;
-    struct share s = share_create(chunk * ROUND_CHUNKS, image_bytes);
+    struct share s = share_create(chunk * IMPORT_ROUND_CHUNKS, image_bytes);
     int failed = h5_flush(from), stopped = 0; /* rows that other ranks wrote are read */
     double slowest_s = 0;
     comm->ops->barrier(comm);
@@ -201,7 +200,7 @@ static int write_split(struct job *job, struct h5_file *file, const struct datas
     double slowest_s = 0, marked_s = timer_now_s();
     int stopped = 0;
     size_t image_bytes = (size_t)shape->height * (size_t)shape->width * (size_t)shape->channels;
-    struct share share = share_create(chunk * ROUND_CHUNKS, image_bytes);
+    struct share share = share_create(chunk * IMPORT_ROUND_CHUNKS, image_bytes);
     struct progress progress;
     int failed = 0;
 

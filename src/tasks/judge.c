@@ -46,11 +46,9 @@ static int read_shared(void *state, const char *name, int rank, const int64_t *d
     return 0;
 }
 
-/* key: of the deck; `general` is used where the special file is not given. */
-static int open_weights(struct judge *g, const char *special, const char *general, const char *what,
-                        const char *key)
+/* key: of the deck. */
+static int open_weights(struct judge *g, const char *path, const char *what, const char *key)
 {
-    const char *path = *special ? special : general;
     int failed = 0;
     if (!*path && g->comm->rank == 0)
         log_error("%s needs trained weights: set &evaluate %s to a safetensors file "
@@ -100,6 +98,12 @@ static void build_features(struct judge *g, int inception)
     convnet_size(g->net, g->result, &h, &w, &g->dim);
 }
 
+const char *judge_weights(const struct evaluate_settings *s, const char *features)
+{
+    int own = !strcmp(features, "inception") && *s->inception_weights;
+    return own ? s->inception_weights : s->weights;
+}
+
 int judge_features(struct job *job, const char *features, int side, int channels,
                    struct judge **out)
 {
@@ -108,7 +112,7 @@ int judge_features(struct job *job, const char *features, int side, int channels
     REQUIRE(judge_knows(features));
     enum input input = !inception ? INPUT_IMAGENET : clean ? INPUT_FID_CLEAN : INPUT_FID_PYTORCH;
     struct judge *g = create(job, side, channels, inception ? INCEPTION_SIDE : side, input);
-    int failed = open_weights(g, inception ? s->inception_weights : "", s->weights, features,
+    int failed = open_weights(g, judge_weights(s, features), features,
                               inception ? "inception_weights" : "weights");
     if (!failed) {
         build_features(g, inception);
@@ -128,14 +132,15 @@ int judge_features(struct job *job, const char *features, int side, int channels
 
 static int build_lpips(struct judge *g, const struct evaluate_settings *s)
 {
-    int taps, failed = open_weights(g, s->trunk_weights, s->weights, "lpips", "weights");
+    int taps, failed = open_weights(g, *s->trunk_weights ? s->trunk_weights : s->weights, "lpips",
+                                    "weights");
     if (failed)
         return 1;
     g->net = convnet_create(g->device, &g->source, BATCH, g->net_side, g->net_side);
     trunk_build(g->net, s->lpips_trunk, &g->trunk);
     failed = convnet_plan(g->net);
     close_weights(g);
-    if (failed || open_weights(g, s->lpips_weights, "", "lpips", "lpips_weights"))
+    if (failed || open_weights(g, s->lpips_weights, "lpips", "lpips_weights"))
         return 1;
     g->tap_channels = trunk_channels(s->lpips_trunk, &taps);
     for (int i = 0; i < taps && !failed; i++) {

@@ -11,6 +11,8 @@ struct judge;
 
 /* 1 if these features are a trained network's. */
 int judge_knows(const char *features);
+/* The file with their weights, as the deck names it; "" if it names none. */
+const char *judge_weights(const struct evaluate_settings *s, const char *features);
 int judge_features(struct job *job, const char *features, int side, int channels, struct judge **out);
 int judge_dim(const struct judge *g);
 /* The weights say they are those of 2015-12-05: a Frechet distance on them is a FID. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "files/dataset.h"
+#include "tasks/import_source.h"
 #include "tasks/model.h"
 #include "tasks/plan.h"
 #include "tasks/precompute.h"
@@ -41,10 +42,9 @@ static double arena_bytes(const struct job *job, const struct adr_plan *plan, in
 struct plan_need plan_import(const struct job *job, const struct plan_images *images,
                              const struct adr_plan *plan, const struct plan_trial *t, int ranks)
 {
-    enum { ROUND_CHUNKS = 4 };
     struct dataset_shape shape = {
         .height = plan->side, .width = plan->side, .channels = plan->channels};
-    double room = (double)dataset_chunk_rows(&shape) * ROUND_CHUNKS,
+    double room = (double)dataset_chunk_rows(&shape) * IMPORT_ROUND_CHUNKS,
            share = ceil((double)t->source_images / ranks), per = per_image_of(plan);
     double rows = share < room ? share : room;
     struct plan_need need = {.host = t->source_bytes + rows * (per + 12)};

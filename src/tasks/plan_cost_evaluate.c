@@ -6,10 +6,8 @@
 
 #include "files/dataset.h"
 #include "metrics/pairs.h"
-#include "tasks/image_set.h"
+#include "tasks/evaluation.h"
 #include "tasks/plan.h"
-
-enum { MOMENTS_ROWS = 512, TILE_ROWS = 256, TILE_BYTES = 256 << 20 };
 
 struct sizes {
     double real, set; /* a rank's rows: of the real images, of the largest set to be compared */
@@ -20,14 +18,6 @@ struct sizes {
 static double least(double a, double b)
 {
     return a < b ? a : b;
-}
-
-static int wanted(const struct evaluate_settings *s, const char *metric)
-{
-    for (int i = 0; i < s->metric_count; i++)
-        if (!strcmp(s->metrics[i], metric))
-            return 1;
-    return 0;
 }
 
 /* evaluate.c: samples and their priors, of one kind of seeds or of both; as many held-out images as samples. */
@@ -54,8 +44,8 @@ static struct sizes sizes_of(const struct job *job, const struct plan_images *im
 static double block_bytes(const struct sizes *n, double rows, double mine, double d)
 {
     double block = least(rows, PAIRS_BLOCK);
-    double tiles = least(ceil(mine / TILE_ROWS), n->threads);
-    return block * (8 * d + 12) + tiles * least(mine, TILE_ROWS) * block * 4;
+    double tiles = least(ceil(mine / PAIRS_TILE), n->threads);
+    return block * (8 * d + 12) + tiles * least(mine, PAIRS_TILE) * block * 4;
 }
 
 /* Rows of a set that meet its own: prdc.c, radii_of. */
@@ -73,7 +63,7 @@ static double frechet_bytes(double d)
 static double features_bytes(const struct sizes *n, const struct evaluate_settings *s, double d,
                              double slab_bytes)
 {
-    double matrix = 8 * d * d, block = 8 * d * MOMENTS_ROWS, prdc = wanted(s, "prdc");
+    double matrix = 8 * d * d, block = 8 * d * MOMENTS_BLOCK, prdc = metric_of_deck(s, "prdc");
     double real = n->real * (4 * d + 8 * prdc), set = n->set * 4 * d;
     double most = n->real * (4 * d + 8) + slab_bytes;
     most = fmax(most, real + matrix + least(n->real * 8 * d, block));
@@ -85,7 +75,7 @@ static double features_bytes(const struct sizes *n, const struct evaluate_settin
         most = fmax(most,
                     real + matrix + set + 16 * n->set + both + block_bytes(n, n->real, n->set, d));
     }
-    if (wanted(s, "fd"))
+    if (metric_of_deck(s, "fd"))
         most = fmax(most,
                     real + 2 * matrix + set + fmax(least(n->set * 8 * d, block), frechet_bytes(d)));
     return most;
@@ -94,7 +84,7 @@ static double features_bytes(const struct sizes *n, const struct evaluate_settin
 /* score_nearest.c: a tile of each set, and its centred copy. */
 static double nearest_bytes(const struct sizes *n, double per_image)
 {
-    double tile = fmax(1, floor(TILE_BYTES / (4 * per_image)));
+    double tile = fmax(1, floor(NEAREST_TILE_BYTES / (4 * per_image)));
     double real = least(n->real, tile), set = least(n->set, tile);
     return (real + set) * (8 * per_image + 8) + set * 32 + n->set * 4 +
            block_bytes(n, real, set, per_image);
@@ -109,7 +99,8 @@ struct plan_need plan_evaluate(const struct job *job, const struct plan_images *
     double per = (double)image_values(&like), apart = !strcmp(job->device->name, "cuda"), most = 0;
     double slab_bytes = least((double)image_set_slab(&like), fmax(n.real, n.set)) * per * 4;
     struct plan_need need = {0};
-    for (int f = 0; f < s->feature_count && (wanted(s, "fd") || wanted(s, "prdc")); f++) {
+    for (int f = 0; f < s->feature_count && (metric_of_deck(s, "fd") || metric_of_deck(s, "prdc"));
+         f++) {
         const struct plan_eye *eye = &t->eye[f];
         if (!eye->dim)
             continue;
@@ -118,9 +109,9 @@ struct plan_need plan_evaluate(const struct job *job, const struct plan_images *
         need.device = fmax(need.device, eye->device);
         need.seconds += ceil((n.real_all + n.compared) / ranks) * eye->image_s;
     }
-    if (wanted(s, "nearest"))
+    if (metric_of_deck(s, "nearest"))
         most = fmax(most, nearest_bytes(&n, per));
-    if (wanted(s, "spectrum"))
+    if (metric_of_deck(s, "spectrum"))
         most = fmax(most, slab_bytes);
     most += 2 * DATASET_CHUNK_BYTES; /* that HDF5 keeps of the two splits of dataset.h5 */
     need.host = fmax(0, most - (apart ? 0 : need.device));

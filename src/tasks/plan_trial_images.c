@@ -93,9 +93,7 @@ void plan_try_import(struct job *job, struct plan_trial *t)
 /* Are the weights that a kind of features needs there? */
 static int has_weights(const struct evaluate_settings *s, const char *feature)
 {
-    int inception = !strcmp(feature, "inception");
-    const char *path = inception && *s->inception_weights ? s->inception_weights : s->weights;
-    return !judge_knows(feature) || text_exists(path);
+    return !judge_knows(feature) || text_exists(judge_weights(s, feature));
 }
 
 /* The distances once, on few features, so that the linear algebra behind them has taken its memory. */

@@ -9,8 +9,6 @@
 #include "base/timer.h"
 #include "tasks/evaluation.h"
 
-enum { TILE_BYTES = 256 << 20 };
-
 /* Rows of this rank that are held at a time. */
 struct tile {
     int64_t most, count;
@@ -19,7 +17,7 @@ struct tile {
 
 static struct tile tile_create(const struct image_set *s)
 {
-    int64_t fit = TILE_BYTES / (image_values(s) * (int64_t)sizeof(float));
+    int64_t fit = NEAREST_TILE_BYTES / (image_values(s) * (int64_t)sizeof(float));
     struct tile t = {.most = fit < 1 ? 1 : fit < s->count ? fit : s->count};
     t.most = t.most ? t.most : 1;
     t.x = mem_alloc((size_t)(t.most * image_values(s)) * sizeof *t.x);
