@@ -5,18 +5,21 @@
  *
  * First and last layer have images of 1 or 3 channels on one side. Forward and towards the data they are handed to cuDNN
  * as they are: it copies the images to 8 channels and uses the tensor cores (its plans, in test_cudnn_plan, ask for that
- * workspace). The gradient of their weights is conv_narrow.cu's: fp32 sums, nothing to compile. */
+ * workspace). The gradient of their weights is conv_narrow.cu's: fp32 sums, nothing to compile. Linear layers of a few
+ * rows are linear.cu's in all three passes. */
 #include "base/die.h"
 #include "base/mem.h"
 #include "conv_cudnn.h"
 #include "conv_direct.h"
 #include "conv_narrow.h"
 #include "cuda_ops.h"
+#include "linear.h"
 
 struct conv {
     struct conv_shape s;
     int64_t x_count, y_count;
-    void *w; /* [c_out,kernel_h,kernel_w,c_in] in s.type */
+    const void *w; /* [c_out,kernel_h,kernel_w,c_in] in s.type: the caller's, or ... */
+    void *rounded; /* ... owned, made when it is first needed */
     float *
         no_bias; /* [c_out] zeros: a residual alone goes the way of bias and residual, rounded once */
 };
@@ -29,11 +32,12 @@ struct conv *cuda_conv_create(struct device *d, const struct conv_shape *s)
     c->x_count = (int64_t)s->n * s->h * s->w * s->c_in;
     c->y_count = (int64_t)s->n * k.out_h * k.out_w * s->c_out;
     REQUIRE((int64_t)s->n * s->h * s->w < INT32_MAX / 2 && c->y_count >= 0);
-    c->w = d->ops->alloc(d, (size_t)conv_weight_count(s) * dtype_bytes(s->type));
+    if (linear_fits(s)) /* needs no more */
+        return c;
     c->no_bias = d->ops->alloc(d, (size_t)s->c_out * sizeof(float));
     d->ops->zero(d, c->no_bias, (size_t)s->c_out * sizeof(float));
     if (s->kernel == 1 && s->kernel_w == 0 && s->stride == 1 &&
-        s->h * s->w == 1) { /* a linear layer: images are pixels */
+        s->h * s->w == 1) { /* another linear layer: images are pixels */
         c->s.w = s->n;
         c->s.n = 1;
     }
@@ -50,13 +54,20 @@ void cuda_conv_destroy(struct device *d, struct conv *c)
     if (!c)
         return;
     d->ops->free(d, c->no_bias);
-    d->ops->free(d, c->w);
+    d->ops->free(d, c->rounded);
     mem_free(c);
 }
 
-void cuda_conv_weights(struct device *d, struct conv *c, const float *w)
+void cuda_conv_weights(struct device *d, struct conv *c, const float *w, const void *in_place)
 {
-    conv_direct_weights(d, &c->s, w, c->w);
+    if (in_place && (uintptr_t)in_place % 16 == 0) {
+        c->w = in_place;
+        return;
+    }
+    if (!c->rounded)
+        c->rounded = d->ops->alloc(d, (size_t)conv_weight_count(&c->s) * dtype_bytes(c->s.type));
+    c->w = c->rounded;
+    conv_direct_weights(d, &c->s, w, c->rounded);
 }
 
 /* Runs a plan with its workspace behind the first `spare` bytes of scratch (the caller's). */
@@ -83,6 +94,10 @@ void cuda_conv_forward(struct device *d, struct conv *c, const void *x, const fl
     const struct cudnn_plan *p = NULL;
     if (c->y_count == 0)
         return;
+    if (linear_fits(s)) {
+        linear_forward(d, s, x, c->w, bias, residual, y);
+        return;
+    }
     if (bias || residual)
         p = cudnn_plan_for(d, s, residual ? PASS_BIAS_ADD : PASS_BIAS);
     if (p) {
@@ -107,6 +122,10 @@ void cuda_conv_backward_data(struct device *d, struct conv *c, const void *dy, v
 {
     const struct conv_shape *s = &c->s;
     struct cudnn_tensors t = {.x = dx, .w = c->w, .y = dy};
+    if (linear_fits(s)) {
+        linear_backward_data(d, s, dy, c->w, dx, accumulate);
+        return;
+    }
     const struct cudnn_plan *p = cudnn_plan_for(d, s, accumulate ? PASS_DATA_ADD : PASS_DATA);
     if (p) {
         run(d, p, &t, 0);
@@ -152,6 +171,10 @@ void cuda_conv_backward_weights(struct device *d, struct conv *c, const void *x,
     const struct cudnn_plan *p = NULL;
     if (c->y_count == 0)
         return;
+    if (linear_fits(s)) {
+        linear_backward_weights(d, s, x, dy, dw, dbias);
+        return;
+    }
     if (conv_narrow_fits(s))
         conv_narrow_backward_weights(d, s, x, dy, dw);
     else if (s->type == DTYPE_F32 && (p = cudnn_plan_for(d, s, PASS_WEIGHTS_ADD)))

@@ -294,7 +294,7 @@ static void choose(struct device *d, struct cudnn_plan *p)
     char why[512], what[KEY / 2];
     if (recall(d, p))
         return;
-    int most = cudnn_pass_compiled(p->pass) ? (l->most + 1) / 2 : l->most;
+    int most = cudnn_pass_compiled(p->pass) ? l->most / 2 + 1 : l->most;
     int count = cudnn_find_plans(l->device, &p->shape, p->pass, WORKSPACE_LIMIT, most, found, why,
                                  sizeof why);
     if (keep_fastest(d, p, count, found)) {

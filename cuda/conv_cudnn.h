@@ -32,9 +32,9 @@ void cudnn_library_close(struct cudnn_library *l); /* and all its plans */
 
 /* NULL where the library has no engine, or none that runs (said once a shape). The first call for a shape and pass
  * takes up to seconds: kernels are compiled, and the first few plans timed against each other on memory of their own.
- * The environment variable PECLET_CUDNN_PLANS says how many are tried (4; half as many where each must be compiled
- * first); 1 takes the library's first suggestion. What was chosen is kept on disk (conv_cache.h) and taken again by
- * later runs of the same library on the same kind of GPU, so they start faster and compute the same bits. */
+ * The environment variable PECLET_CUDNN_PLANS says how many are tried (4; where each must be compiled first, one more
+ * than half of that); 1 takes the library's first suggestion. What was chosen is kept on disk (conv_cache.h) and taken
+ * again by later runs of the same library on the same kind of GPU, so they start faster and compute the same bits. */
 const struct cudnn_plan *cudnn_plan_for(struct device *d, const struct conv_shape *s, enum cudnn_pass pass);
 size_t cudnn_plan_workspace(const struct cudnn_plan *p); /* bytes */
 

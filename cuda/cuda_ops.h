@@ -22,7 +22,7 @@ void cuda_adr_velocity(struct device *d, struct adr *a, int n, const uint64_t *k
 /* conv_cuda.c: through cuDNN, or conv_direct.cu where cuDNN is absent or has no engine */
 struct conv *cuda_conv_create(struct device *d, const struct conv_shape *s);
 void cuda_conv_destroy(struct device *d, struct conv *c);
-void cuda_conv_weights(struct device *d, struct conv *c, const float *w);
+void cuda_conv_weights(struct device *d, struct conv *c, const float *w, const void *in_place);
 void cuda_conv_forward(struct device *d, struct conv *c, const void *x, const float *bias,
                       const void *residual, void *y);
 void cuda_conv_backward_data(struct device *d, struct conv *c, const void *dy, void *dx,
@@ -58,6 +58,11 @@ void cuda_concat_forward(struct device *d, int64_t rows, int ca, int cb, enum dt
                         const void *a, const void *b, void *y);
 void cuda_concat_backward(struct device *d, int64_t rows, int ca, int cb, enum dtype type,
                          const void *dy, void *da, int accumulate_a, void *db, int accumulate_b);
+void cuda_concat_norm_forward(struct device *d, const struct norm_shape *s, int ca, const void *a, const void *b, void *x,
+                              const float *gamma, const float *beta, void *y, float *stats);
+void cuda_concat_norm_backward(struct device *d, const struct norm_shape *s, int ca, const void *x, const float *gamma,
+                               const float *beta, const float *stats, const void *dy, void *dx, int accumulate, void *da,
+                               void *db, float *dgamma, float *dbeta);
 void cuda_add(struct device *d, int64_t n, enum dtype type, const void *x, void *y);
 void cuda_dropout(struct device *d, int n, int64_t per_sample, enum dtype type, double p,
                   int layer, const struct draw_key *draw, void *x);
@@ -66,11 +71,10 @@ void cuda_squared_error(struct device *d, int n, int64_t per_sample, const float
 void cuda_cast(struct device *d, int64_t n, enum dtype from, const void *x, enum dtype to, void *y);
 
 /* flat.cu */
-void cuda_adam(struct device *d, int64_t n, float *p, float *m, float *v, const float *g,
-              const double *grad_sumsq, const struct adam_args *a, const struct step_rates *rates);
-void cuda_lion(struct device *d, int64_t n, float *p, float *m, const float *g,
-              const double *grad_sumsq, const struct adam_args *a, const struct step_rates *rates);
-void cuda_ema(struct device *d, int64_t n, float *average, const float *p, const struct step_rates *rates);
+void cuda_adam(struct device *d, int64_t n, const struct optimizer_state *s, const float *g, const double *grad_sumsq,
+              const struct adam_args *a, const struct step_rates *rates);
+void cuda_lion(struct device *d, int64_t n, const struct optimizer_state *s, const float *g, const double *grad_sumsq,
+              const struct adam_args *a, const struct step_rates *rates);
 void cuda_sum_squares(struct device *d, int64_t n, const float *x, double *result);
 void cuda_axpby(struct device *d, int64_t n, double a, const float *x, double b, float *y);
 void cuda_add_normal(struct device *d, int n, int64_t per_sample, double sigma, int stream,

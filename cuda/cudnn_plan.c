@@ -310,7 +310,7 @@ int cudnn_plan_of_text(cudnnBackendDescriptor_t device, const char *text, int64_
     return finish_plan(&b, workspace_limit, c);
 }
 
-/* Plans of one list of heuristics, appended to found. */
+/* Plans of one list of heuristics, appended to found; none of engines that an earlier list had. */
 static int plans_of_mode(cudnnBackendDescriptor_t device, cudnnBackendDescriptor_t graph,
                          cudnnBackendHeurMode_t mode, enum dtype type, int64_t workspace_limit,
                          int most, struct cudnn_candidate *found, int count)
@@ -319,6 +319,7 @@ static int plans_of_mode(cudnnBackendDescriptor_t device, cudnnBackendDescriptor
     cudnnBackendDescriptor_t configs[MOST_CONFIGS] = {0};
     cudnnBackendDescriptor_t list = make(&b, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
     int64_t returned = 0;
+    int earlier = count;
     set_descriptor(&b, list, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
     set(&b, list, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
     set_descriptor(&b, list, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, device);
@@ -333,8 +334,12 @@ static int plans_of_mode(cudnnBackendDescriptor_t device, cudnnBackendDescriptor
         returned = 0;
     for (int64_t i = 0; i < returned && i < MOST_CONFIGS && count < most; i++) {
         struct cudnn_candidate c = {0};
+        int known = 0;
         c.notes = notes_of(configs[i], &c.engine);
-        if (acceptable(c.notes, type) && !make_plan(device, configs[i], workspace_limit, &c))
+        for (int k = 0; k < earlier; k++)
+            known |= found[k].engine == c.engine;
+        if (!known && acceptable(c.notes, type) &&
+            !make_plan(device, configs[i], workspace_limit, &c))
             found[count++] = c;
     }
     builder_free(&b);
@@ -349,9 +354,12 @@ int cudnn_find_plans(cudnnBackendDescriptor_t device, const struct conv_shape *s
     struct builder b = {0};
     int count = 0;
     cudnnBackendDescriptor_t graph = graph_of(&b, s, pass);
-    for (size_t i = 0; !b.status && i < sizeof modes / sizeof *modes && count == 0; i++)
-        count =
-            plans_of_mode(device, graph, modes[i], s->type, workspace_limit, most, found, count);
+    /* The second list is for want of others, except where kernels are compiled at run time: it has an engine for
+     * compute capability 9.0 that the first leaves out. */
+    int spare = cudnn_pass_compiled(pass) && most > 1;
+    for (int i = 0; !b.status && i < 2 && (count == 0 || (i == 1 && spare)); i++)
+        count = plans_of_mode(device, graph, modes[i], s->type, workspace_limit,
+                              i == 0 && spare ? most - 1 : most, found, count);
     if (count == 0) {
         char text[2048] = "";
         cudnnGetLastErrorString(text, sizeof text);

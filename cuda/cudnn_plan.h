@@ -21,9 +21,9 @@ struct cudnn_candidate {
     int engine;                    /* number of the library's engine, for the log */
     unsigned notes;                /* bit i: numerical note i */
 };
-/* The first `most` plans in the order of the library's heuristics that are deterministic, keep the arithmetic that
- * device.h asks for and need at most workspace_limit bytes. Returns how many; `device` is a device property descriptor.
- * With 0, why [bytes] holds the last complaint of the library. */
+/* At most `most` plans, the first of the library's heuristics that are deterministic, keep the arithmetic that device.h
+ * asks for and need at most workspace_limit bytes. Returns how many; `device` is a device property descriptor. With 0,
+ * why [bytes] holds the last complaint of the library. */
 int cudnn_find_plans(cudnnBackendDescriptor_t device, const struct conv_shape *s, enum cudnn_pass pass,
                      int64_t workspace_limit, int most, struct cudnn_candidate *found, char *why, int bytes);
 

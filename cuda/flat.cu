@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Flat fp32 vectors (formulas: ref_flat.c): optimisers, averages, norms, noise, conversion.
  *
- * All bound by memory. Bytes a number: adam 28 (reads p m v g, writes p m v), lion 20, ema and axpby 12, sum_squares 4,
- * add_normal 8, cast 4 to 8. The vectors are aligned to their elements only, so neighbouring threads take neighbouring
+ * All bound by memory. Bytes a number: adam 38 (reads p m v g and the average, writes p m v, the average and p in bf16),
+ * lion 30, axpby 12, sum_squares 4, add_normal 8, cast 4 to 8. The vectors are aligned to their elements only, so neighbouring threads take neighbouring
  * numbers, EACH of them a block apart, which keeps as many bytes in flight as wide loads would. Expected: 85 % of the
  * copy bandwidth for vectors beyond the L2 cache; add_normal 50 %, for its logarithms and sines. Not measured on a GPU
  * yet. */
@@ -21,6 +21,7 @@ struct optimizer_step {
     float beta1, rest1, beta2, rest2; /* rest = 1 - beta */
     float rate, epsilon;
     float l2, shrink; /* weight decay: g += l2 p, p *= shrink */
+    float keep, take; /* of the average */
 };
 
 /* Worked out by one thread of the block, in double, of which some GPUs do little. */
@@ -41,14 +42,18 @@ static __device__ struct optimizer_step step_of(const struct adam_args *a, const
         s->epsilon = (float)(a->epsilon * root2);
         s->l2 = l2 ? (float)a->weight_decay : 0.0f;
         s->shrink = l2 ? 1.0f : (float)(1 - rates->learning_rate * a->weight_decay);
+        s->keep = (float)rates->ema_decay;
+        s->take = (float)(1 - rates->ema_decay);
     }
     __syncthreads();
     return *s;
 }
 
+/* The vectors apart, so that the compiler may take it that they do not overlap. */
 static __global__ void __launch_bounds__(THREADS)
-    adam_kernel(int64_t n, struct adam_args a, const struct step_rates *rates, float *__restrict__ p,
-                float *__restrict__ m, float *__restrict__ v, const float *__restrict__ g, const double *grad_sumsq)
+    adam_kernel(int64_t n, struct adam_args a, const struct step_rates *rates, const float *__restrict__ g,
+                const double *grad_sumsq, float *__restrict__ p, float *__restrict__ m, float *__restrict__ v,
+                float *__restrict__ average, __nv_bfloat16 *__restrict__ rounded)
 {
     const struct optimizer_step s = step_of(&a, rates, grad_sumsq, 0);
     const int64_t first = (int64_t)blockIdx.x * (THREADS * EACH) + threadIdx.x;
@@ -56,29 +61,36 @@ static __global__ void __launch_bounds__(THREADS)
     for (int k = 0; k < EACH; k++) {
         const int64_t i = first + k * THREADS;
         if (i < n) {
-            const float value = p[i], gradient = s.factor * g[i] + s.l2 * value;
+            const float old = p[i], gradient = s.factor * g[i] + s.l2 * old;
             const float mean = s.beta1 * m[i] + s.rest1 * gradient;
             const float square = s.beta2 * v[i] + s.rest2 * gradient * gradient;
-            p[i] = s.shrink * value - s.rate * mean / (sqrtf(square) + s.epsilon);
+            const float value = s.shrink * old - s.rate * mean / (sqrtf(square) + s.epsilon);
+            p[i] = value;
             m[i] = mean;
             v[i] = square;
+            if (average)
+                average[i] = s.take * value + s.keep * average[i];
+            if (rounded)
+                store(rounded + i, value);
         }
     }
 }
 
-void cuda_adam(struct device *d, int64_t n, float *p, float *m, float *v, const float *g, const double *grad_sumsq,
+void cuda_adam(struct device *d, int64_t n, const struct optimizer_state *s, const float *g, const double *grad_sumsq,
                const struct adam_args *a, const struct step_rates *rates)
 {
     if (n == 0)
         return;
     KERNEL_LAUNCH(adam_kernel, blocks_of(n, THREADS * EACH), THREADS, sizeof(struct optimizer_step),
-                  cuda_of(d)->stream, n, *a, rates, p, m, v, g, grad_sumsq);
+                  cuda_of(d)->stream, n, *a, rates, g, grad_sumsq, s->p, s->m, s->v, s->average,
+                  (__nv_bfloat16 *)s->rounded);
     CUDA_LAUNCHED(d, "adam");
 }
 
 static __global__ void __launch_bounds__(THREADS)
-    lion_kernel(int64_t n, struct adam_args a, const struct step_rates *rates, float *__restrict__ p,
-                float *__restrict__ m, const float *__restrict__ g, const double *grad_sumsq)
+    lion_kernel(int64_t n, struct adam_args a, const struct step_rates *rates, const float *__restrict__ g,
+                const double *grad_sumsq, float *__restrict__ p, float *__restrict__ m, float *__restrict__ average,
+                __nv_bfloat16 *__restrict__ rounded)
 {
     const struct optimizer_step s = step_of(&a, rates, grad_sumsq, 1);
     const int64_t first = (int64_t)blockIdx.x * (THREADS * EACH) + threadIdx.x;
@@ -87,20 +99,25 @@ static __global__ void __launch_bounds__(THREADS)
         const int64_t i = first + k * THREADS;
         if (i < n) {
             const float gradient = s.factor * g[i], mean = m[i], direction = s.beta1 * mean + s.rest1 * gradient;
-            const float sign = (float)((direction > 0) - (direction < 0));
-            p[i] = s.shrink * p[i] - s.rate * sign;
+            const float sign = (float)((direction > 0) - (direction < 0)), value = s.shrink * p[i] - s.rate * sign;
+            p[i] = value;
             m[i] = s.beta2 * mean + s.rest2 * gradient;
+            if (average)
+                average[i] = s.take * value + s.keep * average[i];
+            if (rounded)
+                store(rounded + i, value);
         }
     }
 }
 
-void cuda_lion(struct device *d, int64_t n, float *p, float *m, const float *g, const double *grad_sumsq,
+void cuda_lion(struct device *d, int64_t n, const struct optimizer_state *s, const float *g, const double *grad_sumsq,
                const struct adam_args *a, const struct step_rates *rates)
 {
     if (n == 0)
         return;
     KERNEL_LAUNCH(lion_kernel, blocks_of(n, THREADS * EACH), THREADS, sizeof(struct optimizer_step),
-                  cuda_of(d)->stream, n, *a, rates, p, m, g, grad_sumsq);
+                  cuda_of(d)->stream, n, *a, rates, g, grad_sumsq, s->p, s->m, s->average,
+                  (__nv_bfloat16 *)s->rounded);
     CUDA_LAUNCHED(d, "lion");
 }
 
@@ -125,27 +142,6 @@ void cuda_axpby(struct device *d, int64_t n, double a, const float *x, double b,
     KERNEL_LAUNCH(axpby_kernel, blocks_of(n, THREADS * EACH), THREADS, 0, cuda_of(d)->stream, n, (float)a, x, (float)b,
                   y);
     CUDA_LAUNCHED(d, "axpby");
-}
-
-static __global__ void __launch_bounds__(THREADS)
-    ema_kernel(int64_t n, float *__restrict__ average, const float *__restrict__ p, const struct step_rates *rates)
-{
-    const float keep = (float)rates->ema_decay, take = (float)(1 - rates->ema_decay);
-    const int64_t first = (int64_t)blockIdx.x * (THREADS * EACH) + threadIdx.x;
-#pragma unroll
-    for (int k = 0; k < EACH; k++) {
-        const int64_t i = first + k * THREADS;
-        if (i < n)
-            average[i] = take * p[i] + keep * average[i];
-    }
-}
-
-void cuda_ema(struct device *d, int64_t n, float *average, const float *p, const struct step_rates *rates)
-{
-    if (n == 0)
-        return;
-    KERNEL_LAUNCH(ema_kernel, blocks_of(n, THREADS * EACH), THREADS, 0, cuda_of(d)->stream, n, average, p, rates);
-    CUDA_LAUNCHED(d, "ema");
 }
 
 /* part [blocks]: the sum of squares of SUM_BLOCK numbers each. */

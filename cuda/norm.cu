@@ -8,14 +8,17 @@
  *                to 16 (bf16) or 8 (fp32) channels images of 128 x 128 both ways.
  *     streaming  sums, coefficients and map as three launches: forward 6, backward 10. The map begins with the images
  *                that were summed last, whose numbers the L2 cache may still have.
+ * Together with the concatenation before it: forward 2 more (a and b are read in place of x, which is written), where
+ * the concatenation by itself would move 4; backward, where dx goes to da and db instead, none instead of 4.
  * Forward sums are about the mean of eight pixels of the channel, so no variance is lost far from zero, and channels
  * are merged into groups in double. Shift moves the mean of a channel and nothing else. Every sum has an order that the
  * shape and the kind of GPU fix.
  *
  * Expected: 75 to 90 % of copy bandwidth at these bytes, for tensors beyond the L2 cache. Not measured on a GPU yet.
- * nvcc 13.0, 256 threads a block, no spills. Registers on sm_90 with 16-byte loads, forward and backward: resident 116,
- * 128 (bf16), 100, 128 (fp32), so two blocks a multiprocessor; sums 78, 121, map 80, 128 (bf16). Shared memory: 16 KiB
+ * nvcc 13.0, 256 threads a block, no spills. Registers on sm_90 with 16-byte loads, forward and backward: resident 118,
+ * 128 (bf16), 101, 126 (fp32), so two blocks a multiprocessor; sums 102, 119, map 80, 126 (bf16). Shared memory: 16 KiB
  * (forward) or 24 KiB (backward) of sums with bf16, half of that with fp32, and the part of the slab. */
+#include "device/concat_norm.h"
 #include "norm.cuh"
 
 enum { WHOLE_SECTOR = 32, STREAM_BYTES = 512, PART_BYTES = 65536, MAX_PARTS = 256 };
@@ -157,29 +160,81 @@ static struct norm norm_of(const struct norm_shape *s, const void *x, const floa
     return k;
 }
 
-void cuda_norm_forward(struct device *d, const struct norm_shape *s, const void *x, const float *shift,
-                       const float *gamma, const float *beta, void *y, float *stats)
+static void run_backward(struct device *d, const struct norm_shape *s, struct norm *k, const void *dy, void *dx,
+                         int accumulate, float *dgamma, float *dbeta, float *dshift)
 {
     if ((int64_t)s->n * s->hw * s->c == 0)
         return;
+    k->dy = dy;
+    k->y = dx;
+    k->accumulate = accumulate;
+    k->dshift = dshift;
+    run_type<BACKWARD>(d, s->type, k);
+    KERNEL_LAUNCH(parameter_kernel, dim3((unsigned)ceil_div(s->c, 32)), dim3(THREADS), 8 * 64 * sizeof(float),
+                  cuda_of(d)->stream, *k, dgamma, dbeta);
+    CUDA_LAUNCHED(d, "norm parameters");
+}
+
+static void run_forward(struct device *d, const struct norm_shape *s, struct norm *k, void *y)
+{
+    if ((int64_t)s->n * s->hw * s->c == 0)
+        return;
+    k->y = y;
+    run_type<FORWARD>(d, s->type, k);
+}
+
+void cuda_norm_forward(struct device *d, const struct norm_shape *s, const void *x, const float *shift,
+                       const float *gamma, const float *beta, void *y, float *stats)
+{
     struct norm k = norm_of(s, x, shift, gamma, beta, stats);
-    k.y = y;
-    run_type<FORWARD>(d, s->type, &k);
+    run_forward(d, s, &k, y);
 }
 
 void cuda_norm_backward(struct device *d, const struct norm_shape *s, const void *x, const float *shift,
                         const float *gamma, const float *beta, const float *stats, const void *dy, void *dx,
                         int accumulate, float *dgamma, float *dbeta, float *dshift)
 {
-    if ((int64_t)s->n * s->hw * s->c == 0)
-        return;
     struct norm k = norm_of(s, x, shift, gamma, beta, stats);
-    k.dy = dy;
-    k.y = dx;
-    k.accumulate = accumulate;
-    k.dshift = dshift;
-    run_type<BACKWARD>(d, s->type, &k);
-    KERNEL_LAUNCH(parameter_kernel, dim3((unsigned)ceil_div(s->c, 32)), dim3(THREADS), 8 * 64 * sizeof(float),
-                  cuda_of(d)->stream, k, dgamma, dbeta);
-    CUDA_LAUNCHED(d, "norm parameters");
+    run_backward(d, s, &k, dy, dx, accumulate, dgamma, dbeta, dshift);
+}
+
+/* ---- with the concatenation before it ---- */
+
+/* A vector must not reach from one half into the other. */
+static int halves_fit(const struct norm_shape *s, int ca)
+{
+    const int vector = s->type == DTYPE_F32 ? 4 : 8;
+    return s->c % vector || ca % vector == 0;
+}
+
+static void set_halves(struct norm *k, int ca, const void *a, const void *b)
+{
+    k->a = const_cast<void *>(a);
+    k->b = const_cast<void *>(b);
+    k->ca = ca;
+}
+
+void cuda_concat_norm_forward(struct device *d, const struct norm_shape *s, int ca, const void *a, const void *b,
+                              void *x, const float *gamma, const float *beta, void *y, float *stats)
+{
+    if (!halves_fit(s, ca)) {
+        concat_norm_forward_by_parts(d, s, ca, a, b, x, gamma, beta, y, stats);
+        return;
+    }
+    struct norm k = norm_of(s, x, NULL, gamma, beta, stats);
+    set_halves(&k, ca, a, b);
+    run_forward(d, s, &k, y);
+}
+
+void cuda_concat_norm_backward(struct device *d, const struct norm_shape *s, int ca, const void *x, const float *gamma,
+                               const float *beta, const float *stats, const void *dy, void *dx, int accumulate,
+                               void *da, void *db, float *dgamma, float *dbeta)
+{
+    if (!halves_fit(s, ca)) {
+        concat_norm_backward_by_parts(d, s, ca, x, gamma, beta, stats, dy, dx, accumulate, da, db, dgamma, dbeta);
+        return;
+    }
+    struct norm k = norm_of(s, x, NULL, gamma, beta, stats);
+    set_halves(&k, ca, da, db);
+    run_backward(d, s, &k, dy, dx, accumulate, dgamma, dbeta, NULL);
 }

@@ -24,6 +24,10 @@ static __host__ __device__ constexpr int sums_of(int backward)
 struct norm {
     const void *x, *dy;
     void *y; /* or dx */
+    /* Unless a is NULL, x or dx lies in two, its first ca channels and the others: forward x is put together from them,
+     * backward they are the results and y holds what is added to them. */
+    void *a, *b;
+    int ca;
     const float *shift, *gamma, *beta;
     float *stats, *dshift;
     float *image_sums;   /* [n,2,c]: of da, of da xhat */
@@ -105,6 +109,24 @@ static __device__ struct share share_of(const struct place &at, int vector)
     return t;
 }
 
+/* Vector 0 of a column of the part: of p, or of the one of a and b that has it; neighbouring pixels are `pitch` apart. */
+template <class T, int V>
+static __device__ __forceinline__ pack<T, V> *column_of(const struct norm &k, const struct place &at, int column,
+                                                        void *p, int64_t *pitch)
+{
+    int c = at.first + column * V, channels = k.c;
+    if (k.a && c < k.ca) {
+        p = k.a;
+        channels = k.ca;
+    } else if (k.a) {
+        p = k.b;
+        c -= k.ca;
+        channels = k.c - k.ca;
+    }
+    *pitch = channels / V;
+    return static_cast<pack<T, V> *>(p) + ((int64_t)at.image * k.hw + at.pixel) * *pitch + c / V;
+}
+
 /* A part's sums of each channel, one row of `buffer` [rows][SUMS][channels] a thread row. x and dy are also left in
  * stage [1 + B][k.pixels][columns], unless NULL. */
 template <class T, int V, int B>
@@ -114,10 +136,14 @@ static __device__ __forceinline__ void sum_part(const struct norm &k, const stru
     constexpr int SUMS = sums_of(B), BATCH = IN_FLIGHT / (1 + B);
     const struct share t = share_of(at, V);
     const int64_t pitch = k.c / V, begin = ((int64_t)at.image * k.hw + at.pixel) * pitch + at.first / V;
-    const pack<T, V> *xs = static_cast<const pack<T, V> *>(k.x) + begin;
+    const pack<T, V> *whole = static_cast<const pack<T, V> *>(k.x) + begin;
     const pack<T, V> *dys = B ? static_cast<const pack<T, V> *>(k.dy) + begin : NULL;
     for (int column = t.column; t.row < t.rows && column < t.columns; column += t.span) {
         float mean[V], scale[V] = {}, offset[V] = {}, sum[SUMS][V] = {};
+        int64_t x_pitch = pitch;
+        const pack<T, V> *xs =
+            B ? whole + column : column_of<T, V>(k, at, column, const_cast<void *>(k.x), &x_pitch);
+        pack<T, V> *put = !B && k.a ? const_cast<pack<T, V> *>(whole) + column : NULL;
         load_floats<V>(coefficients + MEAN * at.channels + column * V, mean);
         if (B) {
             load_floats<V>(coefficients + SCALE * at.channels + column * V, scale);
@@ -128,7 +154,7 @@ static __device__ __forceinline__ void sum_part(const struct norm &k, const stru
 #pragma unroll
             for (int b = 0; b < BATCH; b++)
                 if (p + b * t.rows < at.pixels) {
-                    x[b] = xs[(p + b * t.rows) * pitch + column];
+                    x[b] = xs[(p + b * t.rows) * x_pitch];
                     if (B)
                         dy[b] = dys[(p + b * t.rows) * pitch + column];
                 }
@@ -136,6 +162,8 @@ static __device__ __forceinline__ void sum_part(const struct norm &k, const stru
             for (int b = 0; b < BATCH; b++) {
                 if (p + b * t.rows >= at.pixels)
                     continue;
+                if (put)
+                    put[(p + b * t.rows) * pitch] = x[b];
                 if (stage)
                     stage[(p + b * t.rows) * t.columns + column] = x[b];
                 if (stage && B)
@@ -205,10 +233,12 @@ static __device__ void first_coefficients(const struct norm &k, const struct pla
             coefficients[SCALE * at.channels + i] = k.gamma[c] * stat[1];
             coefficients[OFFSET * at.channels + i] = k.beta[c];
         } else {
-            const T *x = static_cast<const T *>(k.x) + (int64_t)at.image * k.hw * k.c + c;
+            int64_t pitch;
+            const struct place whole_image = {at.image, 0, 0, k.hw, at.first, at.channels, at.slab};
+            const pack<T, 1> *x = column_of<T, 1>(k, whole_image, i, const_cast<void *>(k.x), &pitch);
             float sum = 0;
             for (int j = 0; j < SAMPLES; j++)
-                sum += load(x + ((int64_t)j * k.hw + k.hw / 3) / SAMPLES * k.c);
+                sum += load(x[((int64_t)j * k.hw + k.hw / 3) / SAMPLES * pitch].v);
             coefficients[MEAN * at.channels + i] = sum / SAMPLES;
         }
     }
@@ -279,10 +309,13 @@ static __device__ __forceinline__ void map_part(const struct norm &k, const stru
 {
     constexpr int BATCH = IN_FLIGHT / (1 + B);
     const struct share t = share_of(at, V);
-    const int64_t y_pitch = k.c / V;
-    pack<T, V> *ys = static_cast<pack<T, V> *>(k.y) + ((int64_t)at.image * k.hw + at.pixel) * y_pitch + at.first / V;
+    const int64_t whole_pitch = k.c / V;
+    pack<T, V> *whole =
+        static_cast<pack<T, V> *>(k.y) + ((int64_t)at.image * k.hw + at.pixel) * whole_pitch + at.first / V;
     for (int column = t.column; t.row < t.rows && column < t.columns; column += t.span) {
         float coefficient[COEFFICIENTS][V];
+        int64_t y_pitch = whole_pitch;
+        pack<T, V> *ys = B ? column_of<T, V>(k, at, column, k.y, &y_pitch) : whole + column;
 #pragma unroll
         for (int j = 0; j < (B ? COEFFICIENTS : OFFSET + 1); j++)
             load_floats<V>(coefficients + j * at.channels + column * V, coefficient[j]);
@@ -295,7 +328,7 @@ static __device__ __forceinline__ void map_part(const struct norm &k, const stru
                     if (B)
                         dy[b] = dys[(p + b * t.rows) * pitch + column];
                     if (B && k.accumulate)
-                        old[b] = ys[(p + b * t.rows) * y_pitch + column];
+                        old[b] = whole[(p + b * t.rows) * whole_pitch + column];
                 }
 #pragma unroll
             for (int b = 0; b < BATCH; b++) {
@@ -314,7 +347,7 @@ static __device__ __forceinline__ void map_part(const struct norm &k, const stru
                         store(&y.v[i], k.silu ? a * sigmoid<T>(a) : a);
                     }
                 }
-                ys[(p + b * t.rows) * y_pitch + column] = y;
+                ys[(p + b * t.rows) * y_pitch] = y;
             }
         }
     }

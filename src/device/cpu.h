@@ -31,7 +31,7 @@ void *cpu_scratch(struct device *d, size_t bytes);
 /* cpu_conv.c */
 struct conv *cpu_conv_create(struct device *d, const struct conv_shape *s);
 void cpu_conv_destroy(struct device *d, struct conv *c);
-void cpu_conv_weights(struct device *d, struct conv *c, const float *w);
+void cpu_conv_weights(struct device *d, struct conv *c, const float *w, const void *in_place);
 void cpu_conv_forward(struct device *d, struct conv *c, const void *x, const float *bias, const void *residual,
                       void *y);
 void cpu_conv_backward_data(struct device *d, struct conv *c, const void *dy, void *dx, int accumulate);
@@ -70,11 +70,10 @@ void cpu_squared_error(struct device *d, int n, int64_t per_sample, const float 
                        double scale, float *loss, float *dpred);
 
 /* cpu_flat.c */
-void cpu_adam(struct device *d, int64_t n, float *p, float *m, float *v, const float *g, const double *grad_sumsq,
+void cpu_adam(struct device *d, int64_t n, const struct optimizer_state *s, const float *g, const double *grad_sumsq,
               const struct adam_args *a, const struct step_rates *rates);
-void cpu_lion(struct device *d, int64_t n, float *p, float *m, const float *g, const double *grad_sumsq,
+void cpu_lion(struct device *d, int64_t n, const struct optimizer_state *s, const float *g, const double *grad_sumsq,
               const struct adam_args *a, const struct step_rates *rates);
-void cpu_ema(struct device *d, int64_t n, float *average, const float *p, const struct step_rates *rates);
 void cpu_sum_squares(struct device *d, int64_t n, const float *x, double *result);
 void cpu_axpby(struct device *d, int64_t n, double a, const float *x, double b, float *y);
 void cpu_add_normal(struct device *d, int n, int64_t per_sample, double sigma, int stream,

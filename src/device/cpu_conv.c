@@ -62,8 +62,9 @@ void cpu_conv_destroy(struct device *d, struct conv *c)
     mem_free(c);
 }
 
-void cpu_conv_weights(struct device *d, struct conv *c, const float *w)
+void cpu_conv_weights(struct device *d, struct conv *c, const float *w, const void *in_place)
 {
+    (void)in_place; /* the library wants layouts of its own */
     struct room r = room_of(d, c);
     if (c->detour) { /* the same values as in bf16 */
         cpu_cast(d, c->w_count, DTYPE_F32, w, DTYPE_BF16, r.w32 + c->w_count);

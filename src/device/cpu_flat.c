@@ -36,32 +36,47 @@ static struct optimizer_step step_of(const struct adam_args *a, const struct ste
     };
 }
 
-void cpu_adam(struct device *d, int64_t n, float *p, float *m, float *v, const float *g,
-              const double *grad_sumsq, const struct adam_args *a, const struct step_rates *rates)
+/* Each block goes all the way while it is in the cache. */
+enum kind { ADAM, LION };
+static void all_blocks(struct device *d, enum kind kind, int64_t n,
+                       const struct optimizer_step *step, const struct optimizer_state *s,
+                       const float *g, double decay)
 {
     const struct simd_flat *simd = cpu_of(d)->flat;
-    struct optimizer_step s = step_of(a, rates, grad_sumsq);
-    double root2 = sqrt(rates->correct2);
-    s.rate = (float)(rates->learning_rate * root2 / rates->correct1);
-    s.epsilon = (float)(a->epsilon * root2);
-    if (!a->decoupled) {
-        s.l2 = (float)a->weight_decay;
-        s.shrink = 1;
-    }
 #pragma omp parallel for num_threads(d->threads) schedule(static)
-    for (int64_t b = 0; b < blocks_of(n); b++)
-        simd->adam(block_length(n, b), &s, p + b * BLOCK, m + b * BLOCK, v + b * BLOCK,
-                   g + b * BLOCK);
+    for (int64_t b = 0; b < blocks_of(n); b++) {
+        int64_t first = b * BLOCK, count = block_length(n, b);
+        float *p = s->p + first;
+        if (kind == ADAM)
+            simd->adam(count, step, p, s->m + first, s->v + first, g + first);
+        else
+            simd->lion(count, step, p, s->m + first, g + first);
+        if (s->average)
+            simd->axpby(count, (float)(1 - decay), p, (float)decay, s->average + first);
+        if (s->rounded)
+            simd->cast(count, DTYPE_F32, p, DTYPE_BF16, (uint16_t *)s->rounded + first);
+    }
 }
 
-void cpu_lion(struct device *d, int64_t n, float *p, float *m, const float *g,
+void cpu_adam(struct device *d, int64_t n, const struct optimizer_state *s, const float *g,
               const double *grad_sumsq, const struct adam_args *a, const struct step_rates *rates)
 {
-    const struct simd_flat *simd = cpu_of(d)->flat;
-    struct optimizer_step s = step_of(a, rates, grad_sumsq);
-#pragma omp parallel for num_threads(d->threads) schedule(static)
-    for (int64_t b = 0; b < blocks_of(n); b++)
-        simd->lion(block_length(n, b), &s, p + b * BLOCK, m + b * BLOCK, g + b * BLOCK);
+    struct optimizer_step step = step_of(a, rates, grad_sumsq);
+    double root2 = sqrt(rates->correct2);
+    step.rate = (float)(rates->learning_rate * root2 / rates->correct1);
+    step.epsilon = (float)(a->epsilon * root2);
+    if (!a->decoupled) {
+        step.l2 = (float)a->weight_decay;
+        step.shrink = 1;
+    }
+    all_blocks(d, ADAM, n, &step, s, g, rates->ema_decay);
+}
+
+void cpu_lion(struct device *d, int64_t n, const struct optimizer_state *s, const float *g,
+              const double *grad_sumsq, const struct adam_args *a, const struct step_rates *rates)
+{
+    struct optimizer_step step = step_of(a, rates, grad_sumsq);
+    all_blocks(d, LION, n, &step, s, g, rates->ema_decay);
 }
 
 void cpu_axpby(struct device *d, int64_t n, double a, const float *x, double b, float *y)
@@ -71,12 +86,6 @@ void cpu_axpby(struct device *d, int64_t n, double a, const float *x, double b, 
     for (int64_t block = 0; block < blocks_of(n); block++)
         simd->axpby(block_length(n, block), (float)a, x + block * BLOCK, (float)b,
                     y + block * BLOCK);
-}
-
-void cpu_ema(struct device *d, int64_t n, float *average, const float *p,
-             const struct step_rates *rates)
-{
-    cpu_axpby(d, n, 1 - rates->ema_decay, p, rates->ema_decay, average);
 }
 
 /* Parts by n alone, summed in order: the same value for any number of threads. */

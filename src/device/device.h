@@ -4,7 +4,7 @@
  *
  * Pointers named x, y, w, ... are device memory unless said. Operations are asynchronous in issue order; only
  * download, sync and the calls that return a number to the host wait. Weight gradients accumulate (+=), activation
- * gradients overwrite unless `accumulate` is set. Nothing allocates after the *_create calls. Activations are NHWC in
+ * gradients overwrite unless `accumulate` is set. Nothing allocates after the *_create calls and the first conv_weights. Activations are NHWC in
  * fp32 or bf16; parameters, their gradients, moments and EMA are fp32; statistics, softmax and losses are computed in
  * fp32 (ref: in double). Running out of memory or a library's failure ends the job (die).
  *
@@ -69,6 +69,12 @@ struct attention_shape {
     int n, t, c, heads; /* images, tokens (pixels), channels, heads; head dimension c/heads */
     enum dtype type;
 };
+/* What an optimizer moves: flat fp32 vectors [n]. */
+struct optimizer_state {
+    float *p, *m, *v; /* parameters and moments; v: Adam only */
+    float *average;   /* exponential average of p, or NULL */
+    void *rounded;    /* p in bf16, or NULL; only written */
+};
 struct adam_args {
     double beta1, beta2, epsilon, weight_decay;
     int decoupled; /* 0: Adam with L2 (g += wd*p), 1: AdamW */
@@ -127,10 +133,12 @@ struct device_ops {
 
     /* convolution, zero padding: y = conv(x, w) + bias (+ residual); bias, residual and dbias may be NULL, residual
      * may be y itself. conv_weights takes w [c_out,k,k,c_in] fp32, rounds a copy to the plan's type and must be called
-     * again whenever w changed. dw [c_out,k,k,c_in] and dbias [c_out] fp32 += . */
+     * again whenever w changed. in_place: NULL, or the same numbers in the plan's type, kept there by the caller: a
+     * device with weights_in_place reads them there, if they are aligned to 16 bytes, and copies nothing.
+     * dw [c_out,k,k,c_in] and dbias [c_out] fp32 += . */
     struct conv *(*conv_create)(struct device *d, const struct conv_shape *s);
     void (*conv_destroy)(struct device *d, struct conv *c);
-    void (*conv_weights)(struct device *d, struct conv *c, const float *w);
+    void (*conv_weights)(struct device *d, struct conv *c, const float *w, const void *in_place);
     void (*conv_forward)(struct device *d, struct conv *c, const void *x, const float *bias, const void *residual, void *y);
     void (*conv_backward_data)(struct device *d, struct conv *c, const void *dy, void *dx, int accumulate);
     void (*conv_backward_weights)(struct device *d, struct conv *c, const void *x, const void *dy, float *dw, float *dbias);
@@ -158,6 +166,14 @@ struct device_ops {
     void (*concat_forward)(struct device *d, int64_t rows, int ca, int cb, enum dtype type, const void *a, const void *b, void *y);
     void (*concat_backward)(struct device *d, int64_t rows, int ca, int cb, enum dtype type, const void *dy, void *da,
                             int accumulate_a, void *db, int accumulate_b);
+    /* A concatenation and the norm that reads it first, in one go where a device saves memory traffic so: x = a [n,hw,ca]
+     * beside b [n,hw,c-ca], both kept, y = norm_forward(x). Back: da and db (overwritten) are norm_backward's dx, to which
+     * dx [n,hw,c], what others have found of it, is added if `accumulate` is set. dx is used up. */
+    void (*concat_norm_forward)(struct device *d, const struct norm_shape *s, int ca, const void *a, const void *b, void *x,
+                                const float *gamma, const float *beta, void *y, float *stats);
+    void (*concat_norm_backward)(struct device *d, const struct norm_shape *s, int ca, const void *x, const float *gamma,
+                                 const float *beta, const float *stats, const void *dy, void *dx, int accumulate, void *da,
+                                 void *db, float *dgamma, float *dbeta);
     void (*add)(struct device *d, int64_t n, enum dtype type, const void *x, void *y); /* y += x */
     /* qkv [n,t,3c] = q | k | v, each split into heads; scores scaled by 1/sqrt(c/heads); probs [n,heads,t,t] of `type`
      * is kept for the backward pass; out [n,t,c]. Head h has the numbers h*c/heads and following of each of q, k, v and
@@ -175,15 +191,15 @@ struct device_ops {
     void (*squared_error)(struct device *d, int n, int64_t per_sample, const float *pred, const float *target, double scale,
                           float *loss, float *dpred);
 
-    /* flat vectors, fp32. The gradient is first scaled by the clip factor, then weight decay comes in. Adam is
-     * PyTorch's (torch.optim.Adam, AdamW): epsilon beside sqrt(v/(1-beta2^step)); Lion's decay is always decoupled,
-     * sign(0) = 0. grad_sumsq is sum_squares of the whole gradient, not of the range that the call updates. */
-    void (*adam)(struct device *d, int64_t n, float *p, float *m, float *v, const float *g, const double *grad_sumsq,
-                 const struct adam_args *a, const struct step_rates *rates); /* grad_sumsq may be NULL if clip is 0 */
-    void (*lion)(struct device *d, int64_t n, float *p, float *m, const float *g, const double *grad_sumsq,
+    /* An optimizer's whole step: s->p and the moments, then s->average = decay average + (1 - decay) p with the new p,
+     * and s->rounded. The gradient is first scaled by the clip factor, then weight decay comes in. Adam is PyTorch's
+     * (torch.optim.Adam, AdamW): epsilon beside sqrt(v/(1-beta2^step)); Lion's decay is always decoupled, sign(0) = 0.
+     * grad_sumsq is sum_squares of the whole gradient, not of the range that the call updates; NULL if clip is 0. */
+    void (*adam)(struct device *d, int64_t n, const struct optimizer_state *s, const float *g, const double *grad_sumsq,
                  const struct adam_args *a, const struct step_rates *rates);
-    /* average = decay average + (1 - decay) p */
-    void (*ema)(struct device *d, int64_t n, float *average, const float *p, const struct step_rates *rates);
+    void (*lion)(struct device *d, int64_t n, const struct optimizer_state *s, const float *g, const double *grad_sumsq,
+                 const struct adam_args *a, const struct step_rates *rates);
+    /* flat vectors, fp32 */
     /* result (device pointer) overwritten, summed in double. The order is fixed by n alone, never by threads: blocks
      * of 4096 numbers, each summed by itself in an order that the device fixes, block sums then added ascending. */
     void (*sum_squares)(struct device *d, int64_t n, const float *x, double *result);
@@ -209,6 +225,7 @@ struct device {
     char libraries[96];    /* that it computes with, and their versions: "oneDNN 2.6.3, FFTW 3.3.10"; "" for none */
     int threads;           /* of the host, where that means something */
     int bf16_fast;         /* the hardware multiplies bf16 */
+    int weights_in_place;  /* convolutions read weights where conv_weights shows them */
     int residual_apart;    /* conv_forward would rather have y apart from the residual: it copies one that is y itself */
     int multiprocessors;   /* of a GPU, else 0 */
     size_t bytes, peak_bytes; /* device memory now and at most */

@@ -8,6 +8,7 @@
 
 #include "base/die.h"
 #include "base/mem.h"
+#include "device/concat_norm.h"
 #include "device/cpu.h"
 #include "device/fft_cpu.h"
 #include "device/ref.h"
@@ -73,6 +74,8 @@ static const struct device_ops cpu_ops = {
     .upsample_backward = cpu_upsample_backward,
     .concat_forward = cpu_concat_forward,
     .concat_backward = cpu_concat_backward,
+    .concat_norm_forward = concat_norm_forward_by_parts,
+    .concat_norm_backward = concat_norm_backward_by_parts,
     .add = cpu_add,
     .attention_forward = cpu_attention_forward,
     .attention_backward = cpu_attention_backward,
@@ -80,7 +83,6 @@ static const struct device_ops cpu_ops = {
     .squared_error = cpu_squared_error,
     .adam = cpu_adam,
     .lion = cpu_lion,
-    .ema = cpu_ema,
     .sum_squares = cpu_sum_squares,
     .axpby = cpu_axpby,
     .add_normal = cpu_add_normal,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "device/concat_norm.h"
 #include "device/ref.h"
 #include "device/ref_adr.h"
 
@@ -120,6 +121,8 @@ static const struct device_ops ref_ops = {
     .upsample_backward = ref_upsample_backward,
     .concat_forward = ref_concat_forward,
     .concat_backward = ref_concat_backward,
+    .concat_norm_forward = concat_norm_forward_by_parts,
+    .concat_norm_backward = concat_norm_backward_by_parts,
     .add = ref_add,
     .attention_forward = ref_attention_forward,
     .attention_backward = ref_attention_backward,
@@ -127,7 +130,6 @@ static const struct device_ops ref_ops = {
     .squared_error = ref_squared_error,
     .adam = ref_adam,
     .lion = ref_lion,
-    .ema = ref_ema,
     .sum_squares = ref_sum_squares,
     .axpby = ref_axpby,
     .add_normal = ref_add_normal,

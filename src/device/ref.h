@@ -66,7 +66,7 @@ static inline double ref_silu_slope(double x)
 /* ref_conv.c */
 struct conv *ref_conv_create(struct device *d, const struct conv_shape *s);
 void ref_conv_destroy(struct device *d, struct conv *c);
-void ref_conv_weights(struct device *d, struct conv *c, const float *w);
+void ref_conv_weights(struct device *d, struct conv *c, const float *w, const void *in_place);
 void ref_conv_forward(struct device *d, struct conv *c, const void *x, const float *bias,
                       const void *residual, void *y);
 void ref_conv_backward_data(struct device *d, struct conv *c, const void *dy, void *dx,
@@ -110,11 +110,10 @@ void ref_squared_error(struct device *d, int n, int64_t per_sample, const float 
 void ref_cast(struct device *d, int64_t n, enum dtype from, const void *x, enum dtype to, void *y);
 
 /* ref_flat.c */
-void ref_adam(struct device *d, int64_t n, float *p, float *m, float *v, const float *g,
-              const double *grad_sumsq, const struct adam_args *a, const struct step_rates *rates);
-void ref_lion(struct device *d, int64_t n, float *p, float *m, const float *g,
-              const double *grad_sumsq, const struct adam_args *a, const struct step_rates *rates);
-void ref_ema(struct device *d, int64_t n, float *average, const float *p, const struct step_rates *rates);
+void ref_adam(struct device *d, int64_t n, const struct optimizer_state *s, const float *g, const double *grad_sumsq,
+              const struct adam_args *a, const struct step_rates *rates);
+void ref_lion(struct device *d, int64_t n, const struct optimizer_state *s, const float *g, const double *grad_sumsq,
+              const struct adam_args *a, const struct step_rates *rates);
 void ref_sum_squares(struct device *d, int64_t n, const float *x, double *result);
 void ref_axpby(struct device *d, int64_t n, double a, const float *x, double b, float *y);
 void ref_add_normal(struct device *d, int n, int64_t per_sample, double sigma, int stream,

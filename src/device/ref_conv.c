@@ -36,9 +36,9 @@ void ref_conv_destroy(struct device *d, struct conv *c)
     mem_free(c);
 }
 
-void ref_conv_weights(struct device *d, struct conv *c, const float *w)
+void ref_conv_weights(struct device *d, struct conv *c, const float *w, const void *in_place)
 {
-    (void)d;
+    (void)d, (void)in_place;
     for (int64_t i = 0; i < weight_count(c); i++)
         c->w[i] = c->s.type == DTYPE_BF16 ? bf16_to_float(bf16_from_float(w[i])) : w[i];
 }

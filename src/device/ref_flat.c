@@ -15,46 +15,48 @@ static double clip_factor(const double *grad_sumsq, double clip)
     return clip > 0 ? fmin(1, clip / (sqrt(*grad_sumsq) + 1e-6)) : 1;
 }
 
-void ref_adam(struct device *d, int64_t n, float *p, float *m, float *v, const float *g,
+/* What follows from the new parameters. */
+static void ref_followers(int64_t n, const struct optimizer_state *s, double decay)
+{
+    for (int64_t i = 0; s->average && i < n; i++)
+        s->average[i] = (float)(decay * s->average[i] + (1 - decay) * s->p[i]);
+    for (int64_t i = 0; s->rounded && i < n; i++)
+        ref_store(DTYPE_BF16, s->rounded, i, s->p[i]);
+}
+
+void ref_adam(struct device *d, int64_t n, const struct optimizer_state *s, const float *g,
               const double *grad_sumsq, const struct adam_args *a, const struct step_rates *rates)
 {
     (void)d;
     double factor = clip_factor(grad_sumsq, a->clip), rate = rates->learning_rate;
     for (int64_t i = 0; i < n; i++) {
-        double gradient = factor * g[i], value = p[i];
+        double gradient = factor * g[i], value = s->p[i];
         if (a->decoupled)
             value *= 1 - rate * a->weight_decay;
         else
             gradient += a->weight_decay * value;
-        double mean = a->beta1 * m[i] + (1 - a->beta1) * gradient;
-        double square = a->beta2 * v[i] + (1 - a->beta2) * gradient * gradient;
-        p[i] = (float)(value - rate * (mean / rates->correct1) /
-                                   (sqrt(square / rates->correct2) + a->epsilon));
-        m[i] = (float)mean;
-        v[i] = (float)square;
+        double mean = a->beta1 * s->m[i] + (1 - a->beta1) * gradient;
+        double square = a->beta2 * s->v[i] + (1 - a->beta2) * gradient * gradient;
+        s->p[i] = (float)(value - rate * (mean / rates->correct1) /
+                                      (sqrt(square / rates->correct2) + a->epsilon));
+        s->m[i] = (float)mean;
+        s->v[i] = (float)square;
     }
+    ref_followers(n, s, rates->ema_decay);
 }
 
-void ref_lion(struct device *d, int64_t n, float *p, float *m, const float *g,
+void ref_lion(struct device *d, int64_t n, const struct optimizer_state *s, const float *g,
               const double *grad_sumsq, const struct adam_args *a, const struct step_rates *rates)
 {
     (void)d;
     double factor = clip_factor(grad_sumsq, a->clip), rate = rates->learning_rate;
     for (int64_t i = 0; i < n; i++) {
-        double gradient = factor * g[i], direction = a->beta1 * m[i] + (1 - a->beta1) * gradient;
+        double gradient = factor * g[i], direction = a->beta1 * s->m[i] + (1 - a->beta1) * gradient;
         double sign = (direction > 0) - (direction < 0);
-        p[i] = (float)(p[i] * (1 - rate * a->weight_decay) - rate * sign);
-        m[i] = (float)(a->beta2 * m[i] + (1 - a->beta2) * gradient);
+        s->p[i] = (float)(s->p[i] * (1 - rate * a->weight_decay) - rate * sign);
+        s->m[i] = (float)(a->beta2 * s->m[i] + (1 - a->beta2) * gradient);
     }
-}
-
-void ref_ema(struct device *d, int64_t n, float *average, const float *p,
-             const struct step_rates *rates)
-{
-    (void)d;
-    double decay = rates->ema_decay;
-    for (int64_t i = 0; i < n; i++)
-        average[i] = (float)(decay * average[i] + (1 - decay) * p[i]);
+    ref_followers(n, s, rates->ema_decay);
 }
 
 void ref_sum_squares(struct device *d, int64_t n, const float *x, double *result)

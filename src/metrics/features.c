@@ -50,7 +50,7 @@ static struct conv *create_layer(struct device *d, int layer, const struct conv_
     struct conv *conv = d->ops->conv_create(d, s);
     float *weights = d->ops->alloc(d, (size_t)count * sizeof *weights);
     d->ops->upload(d, weights, host, (size_t)count * sizeof *weights);
-    d->ops->conv_weights(d, conv, weights);
+    d->ops->conv_weights(d, conv, weights, NULL);
     d->ops->sync(d);
     d->ops->free(d, weights);
     mem_free(host);

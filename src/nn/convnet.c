@@ -28,7 +28,8 @@ struct convnet {
     const struct weight_source *weights; /* borrowed */
     int batch, count, failed, buffer_count;
     struct step *steps;
-    float **buffers; /* device, owned */
+    float **buffers;    /* device, owned */
+    struct repeat *run; /* owned: all that follows the upload */
 };
 
 static int add(struct convnet *net, struct step step)
@@ -109,7 +110,7 @@ static struct conv *make_conv(struct device *d, const struct conv_shape *s, cons
     struct conv *conv = d->ops->conv_create(d, s);
     on_device = d->ops->alloc(d, count * sizeof *turned);
     d->ops->upload(d, on_device, turned, count * sizeof *turned);
-    d->ops->conv_weights(d, conv, on_device);
+    d->ops->conv_weights(d, conv, on_device, NULL);
     d->ops->sync(d);
     d->ops->free(d, on_device);
     mem_free(turned);
@@ -285,8 +286,11 @@ void convnet_run(struct convnet *net, const float *images)
     struct device *d = net->device;
     d->ops->upload(d, map_of(net, 0), images,
                    (size_t)numbers(net, &net->steps[0]) * sizeof *images);
+    if (!d->ops->repeat_begin(d, &net->run))
+        return;
     for (int i = 1; i < net->count; i++)
         run_step(net, i);
+    d->ops->repeat_end(d, net->run);
 }
 
 void convnet_map(struct convnet *net, int x, float *out)
@@ -301,6 +305,7 @@ void convnet_destroy(struct convnet *net)
     if (!net)
         return;
     struct device *d = net->device;
+    d->ops->repeat_free(d, net->run);
     for (int i = 0; i < net->count; i++) {
         if (net->steps[i].conv)
             d->ops->conv_destroy(d, net->steps[i].conv);

@@ -31,6 +31,7 @@ void graph_destroy(struct graph *g)
     if (g->arena) {
         graph_forget(g);
         g->device->ops->free(g->device, g->arena);
+        g->device->ops->free(g->device, g->rounded);
     }
     mem_free(g->tensors);
     mem_free(g->ops);

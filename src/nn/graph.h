@@ -56,15 +56,19 @@ double graph_forward_macs(const struct graph *g);      /* multiply-adds of one i
 /* Host: fills params [total] by the table, from (seed, RNG_INIT). */
 void graph_init_params(const struct graph *g, uint64_t seed, float *params);
 
-/* Call after params (device) changed: convolutions take their own copies. */
+/* Call after params (device) changed: convolutions take copies of their own, in the graph's type. Where the device
+ * reads them from one vector of it (device.h: weights_in_place), that is graph_rounded, bf16 [total], else NULL. An
+ * optimizer that writes params and graph_rounded itself says graph_params_moved instead, which may be part of a repeat. */
 void graph_use_params(struct graph *g, const float *params);
+void *graph_rounded(const struct graph *g);
+void graph_params_moved(struct graph *g);
 
 struct graph_call { /* all on the device */
     const float *image;          /* [batch,h,w,c] */
     const int32_t *level;        /* [batch] */
     const struct draw_key *draw; /* of dropout; first_sample: global place of image 0 in the batch. NULL without dropout */
 };
-/* Forward, backward and graph_use_params are repeats (device.h), alone or as part of a larger one; with other addresses
+/* Forward and backward are repeats (device.h), alone or as part of a larger one; with other addresses
  * than in the last call they are recorded anew, which a larger one must not see.
  * Returns the output, device fp32 [batch,h,w,c_out], always in the same place, valid until the next call. */
 const float *graph_forward(struct graph *g, const struct graph_call *call);

@@ -41,6 +41,21 @@ static void value_used(struct graph *g, int tensor, int step)
         g->tensors[tensor].last = later(g->tensors[tensor].last, step);
 }
 
+/* A norm that comes right after the concatenation that it reads can do both (device.h: concat_norm), if nothing later
+ * reads the parts: then it is the first to know their gradients, and knows all of them. */
+static void join_concats(struct graph *g)
+{
+    for (int i = 0; i + 1 < g->op_count; i++) {
+        struct op *o = &g->ops[i], *norm = o + 1;
+        if (o->kind != OP_CONCAT || norm->kind != OP_NORM || norm->a != o->out || norm->b >= 0)
+            continue;
+        int read_later = 0;
+        for (const struct op *l = norm; l < g->ops + g->op_count; l++)
+            read_later |= l->a == o->a || l->b == o->a || l->a == o->b || l->b == o->b;
+        o->joined = norm->joined = !read_later;
+    }
+}
+
 /* First and last use of every value: forward by its consumers, backward by those whose derivative
  * needs it. */
 static void find_spans(struct graph *g)
@@ -53,6 +68,10 @@ static void find_spans(struct graph *g)
         }
         value_used(g, o->a, i);
         value_used(g, o->b, i);
+        if (o->kind == OP_CONCAT && o->joined) {
+            value_used(g, o->a, i + 1);
+            value_used(g, o->b, i + 1);
+        }
         if (!g->training)
             continue;
         if (o->kind == OP_CONV || o->kind == OP_NORM || o->kind == OP_SILU ||
@@ -118,7 +137,7 @@ static void plan_gradients(struct graph *g)
     for (int i = g->op_count - 1; i >= 0; i--) {
         struct op *o = &g->ops[i];
         int step = backward_step(g, i), of_out = g->tensors[o->out].grad;
-        if (o->kind == OP_IMAGE || o->kind == OP_LEVEL)
+        if (o->kind == OP_IMAGE || o->kind == OP_LEVEL || (o->kind == OP_CONCAT && o->joined))
             continue;
         REQUIRE(o->kind == OP_OUTPUT || of_out >= 0); /* else nobody uses the result */
         if (of_out >= 0)
@@ -133,6 +152,12 @@ static void plan_gradients(struct graph *g)
             o->rule_b = plan_gradient(g, o->b, step);
         }
         o->rule_a = plan_gradient(g, o->a, step);
+        if (o->kind == OP_NORM && o->joined) {
+            struct op *concat = o - 1;
+            concat->rule_a = plan_gradient(g, concat->a, step);
+            concat->rule_b = plan_gradient(g, concat->b, step);
+            REQUIRE(concat->rule_a == GRAD_WRITE && concat->rule_b == GRAD_WRITE);
+        }
         /* These kernels only overwrite. */
         REQUIRE(o->kind != OP_NORM || o->rule_b != GRAD_ADD);
         REQUIRE((o->kind != OP_ATTENTION && o->kind != OP_OUTPUT) || o->rule_a == GRAD_WRITE);
@@ -184,6 +209,7 @@ static void place_buffers(struct graph *g)
 size_t graph_layout(struct graph *g)
 {
     REQUIRE(g->buffer_count == 0 && g->op_count > 0 && g->ops[g->op_count - 1].kind == OP_OUTPUT);
+    join_concats(g);
     find_spans(g);
     plan_values(g);
     plan_saved(g);
@@ -198,6 +224,8 @@ int graph_plan(struct graph *g)
     struct device *d = g->device;
     graph_layout(g);
     g->arena = d->ops->alloc(d, g->arena_bytes);
+    if (d->weights_in_place && g->type == DTYPE_BF16)
+        g->rounded = d->ops->alloc(d, (size_t)g->param_total * dtype_bytes(DTYPE_BF16));
     for (int i = 0; i < g->op_count; i++) {
         struct op *o = &g->ops[i];
         if (o->kind != OP_CONV)

@@ -18,7 +18,7 @@ enum op_kind {
     OP_DROPOUT,   /* in place: out is a */
     OP_ATTENTION, /* saved = probabilities */
     OP_UPSAMPLE,
-    OP_CONCAT, /* out = a | b */
+    OP_CONCAT, /* out = a | b; nothing to do if `joined` */
     OP_OUTPUT  /* saved = a in fp32, what the caller reads */
 };
 
@@ -46,6 +46,7 @@ struct op {
     int saved;        /* buffer, -1 = none */
     int kernel, stride;
     int silu, heads, layer; /* of a norm, an attention, a dropout */
+    int joined;             /* of a concatenation and the norm after it, which does both */
     struct conv *conv;      /* owned */
     struct repeat *piece;   /* of the backward pass, begins here; owned */
 };
@@ -78,8 +79,9 @@ struct graph {
     size_t arena_bytes;
     char *arena;         /* device, owned */
     const float *values; /* device, the caller's parameters since graph_use_params */
+    void *rounded;       /* device, owned: the same in bf16, or NULL */
     struct outside outside;           /* of the repeats */
-    struct repeat *forward, *backward, *weights; /* owned; backward: where nobody waits for its pieces */
+    struct repeat *forward, *backward; /* owned; backward: where nobody waits for its pieces */
 };
 
 /* Frees all repeats. */

@@ -38,8 +38,8 @@ static int64_t param_first(const struct graph *g, int param)
 void graph_forget(struct graph *g)
 {
     struct device *d = g->device;
-    struct repeat **whole[] = {&g->forward, &g->backward, &g->weights};
-    for (int i = 0; i < 3; i++) {
+    struct repeat **whole[] = {&g->forward, &g->backward};
+    for (int i = 0; i < 2; i++) {
         d->ops->repeat_free(d, *whole[i]);
         *whole[i] = NULL;
     }
@@ -57,18 +57,40 @@ static void work_with(struct graph *g, const struct outside *now)
     timer_alive();
 }
 
+/* Where a device may read the weights of o in the type that it computes with (linear layers: fp32). */
+static const void *in_place(const struct graph *g, const struct op *o)
+{
+    int64_t first = param_first(g, o->weight);
+    if (!g->device->weights_in_place)
+        return NULL;
+    if (g->tensors[o->a].type == DTYPE_F32)
+        return g->values + first;
+    return g->rounded ? (const uint16_t *)g->rounded + first : NULL;
+}
+
+void graph_params_moved(struct graph *g)
+{
+    for (int i = 0; i < g->op_count; i++) {
+        const struct op *o = &g->ops[i];
+        if (o->conv)
+            g->device->ops->conv_weights(g->device, o->conv, g->values + param_first(g, o->weight),
+                                         in_place(g, o));
+    }
+}
+
 void graph_use_params(struct graph *g, const float *params)
 {
-    struct device *d = g->device;
     struct outside now = g->outside;
     g->values = now.values = params;
     work_with(g, &now);
-    if (!d->ops->repeat_begin(d, &g->weights))
-        return;
-    for (int i = 0; i < g->op_count; i++)
-        if (g->ops[i].conv)
-            d->ops->conv_weights(d, g->ops[i].conv, params + param_first(g, g->ops[i].weight));
-    d->ops->repeat_end(d, g->weights);
+    if (g->rounded)
+        g->device->ops->cast(g->device, g->param_total, DTYPE_F32, params, DTYPE_BF16, g->rounded);
+    graph_params_moved(g);
+}
+
+void *graph_rounded(const struct graph *g)
+{
+    return g->rounded;
 }
 
 static void convert(struct graph *g, int64_t n, enum dtype from, const void *x, enum dtype to,
@@ -124,8 +146,15 @@ static void forward_op(struct graph *g, const struct op *o, const struct graph_c
         break;
     case OP_NORM: {
         struct norm_shape s = norm_shape_of(g, o);
-        d->ops->norm_forward(d, &s, x, x2, g->values + param_first(g, o->weight),
-                             g->values + param_first(g, o->bias), y, place(g, o->saved));
+        const float *gamma = g->values + param_first(g, o->weight);
+        const float *beta = g->values + param_first(g, o->bias);
+        const struct op *concat = o - 1;
+        if (o->joined)
+            d->ops->concat_norm_forward(d, &s, g->tensors[concat->a].c, value(g, concat->a),
+                                        value(g, concat->b), value(g, o->a), gamma, beta, y,
+                                        place(g, o->saved));
+        else
+            d->ops->norm_forward(d, &s, x, x2, gamma, beta, y, place(g, o->saved));
         break;
     }
     case OP_SILU:
@@ -143,6 +172,8 @@ static void forward_op(struct graph *g, const struct op *o, const struct graph_c
         d->ops->upsample_forward(d, g->batch, a->h, a->w, a->c, a->type, x, y);
         break;
     case OP_CONCAT:
+        if (o->joined)
+            break;
         d->ops->concat_forward(d, tensor_pixels(g, out), a->c, g->tensors[o->b].c, a->type, x, x2,
                                y);
         break;
@@ -202,9 +233,16 @@ static void backward_op(struct graph *g, const struct op *o, const float *doutpu
     case OP_NORM: {
         struct norm_shape s = norm_shape_of(g, o);
         int64_t gamma = param_first(g, o->weight), beta = param_first(g, o->bias);
-        d->ops->norm_backward(d, &s, value(g, o->a), value(g, o->b), g->values + gamma,
-                              g->values + beta, place(g, o->saved), dy, da, add_a, grads + gamma,
-                              grads + beta, db);
+        const struct op *concat = o - 1;
+        if (o->joined)
+            d->ops->concat_norm_backward(d, &s, g->tensors[concat->a].c, value(g, o->a),
+                                         g->values + gamma, g->values + beta, place(g, o->saved),
+                                         dy, da, add_a, gradient(g, concat->a),
+                                         gradient(g, concat->b), grads + gamma, grads + beta);
+        else
+            d->ops->norm_backward(d, &s, value(g, o->a), value(g, o->b), g->values + gamma,
+                                  g->values + beta, place(g, o->saved), dy, da, add_a,
+                                  grads + gamma, grads + beta, db);
         break;
     }
     case OP_SILU:
@@ -223,6 +261,8 @@ static void backward_op(struct graph *g, const struct op *o, const float *doutpu
         d->ops->upsample_backward(d, g->batch, a->h, a->w, a->c, a->type, dy, da, add_a);
         break;
     case OP_CONCAT:
+        if (o->joined)
+            break;
         d->ops->concat_backward(d, tensor_pixels(g, out), a->c, g->tensors[o->b].c, a->type, dy, da,
                                 add_a, db, add_b);
         break;

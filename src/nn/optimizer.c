@@ -103,12 +103,10 @@ void optimizer_step(struct optimizer *o, const float *grads)
         .decoupled = s->kind == OPTIMIZER_ADAMW,
         .clip = s->clip,
     };
+    struct optimizer_state state = {o->params, o->m, o->v, o->average, o->rounded};
     d->ops->sum_squares(d, o->count, grads, o->grad_sumsq);
-    if (s->kind == OPTIMIZER_LION)
-        d->ops->lion(d, o->count, o->params, o->m, grads, o->grad_sumsq, &a, o->rates);
-    else
-        d->ops->adam(d, o->count, o->params, o->m, o->v, grads, o->grad_sumsq, &a, o->rates);
-    d->ops->ema(d, o->count, o->average, o->params, o->rates);
+    (s->kind == OPTIMIZER_LION ? d->ops->lion : d->ops->adam)(d, o->count, &state, grads,
+                                                              o->grad_sumsq, &a, o->rates);
 }
 
 double optimizer_grad_norm(struct optimizer *o)

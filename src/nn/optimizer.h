@@ -31,6 +31,7 @@ struct optimizer {
     float *params, *average; /* device [count], owned; written by create and step, or by the caller
                                 on resume */
     float *m, *v;            /* device [count], owned; v is NULL for Lion */
+    void *rounded; /* device bf16 [count] or NULL, borrowed: every step leaves the parameters there too (graph_rounded) */
     double *grad_sumsq;      /* device, the last step's sum of squared gradients before clipping */
     struct step_rates *rates; /* device, of the step that optimizer_begin named */
 };

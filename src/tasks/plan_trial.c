@@ -179,7 +179,7 @@ static void step(struct work *w)
         at[2] = timer_now_s();
         optimizer_begin(w->optimizer, w->steps + 1);
         optimizer_step(w->optimizer, w->grads);
-        graph_use_params(m->graph, w->optimizer->params);
+        graph_params_moved(m->graph);
         d->ops->zero(d, w->grads, (size_t)m->param_count * sizeof(float));
         d->ops->sync(d);
         at[3] = timer_now_s();
@@ -219,10 +219,12 @@ static void work_create(struct work *w, int training)
         d->ops->zero(d, w->grads, (size_t)m->param_count * sizeof(float));
     }
     graph_init_params(m->graph, 1, host);
-    if (training)
+    if (training) {
         w->optimizer = optimizer_create(d, &o, m->param_count, host);
-    else
+        w->optimizer->rounded = graph_rounded(m->graph);
+    } else {
         d->ops->upload(d, m->params, host, (size_t)m->param_count * sizeof *host);
+    }
     graph_use_params(m->graph, training ? w->optimizer->params : m->params);
     mem_free(host);
     mem_free(level);

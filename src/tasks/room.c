@@ -72,7 +72,7 @@ static struct need count(const struct job *job, const struct plan_images *shape,
     need.vectors = 4 * params * (!training ? 1 : strcmp(s->train.optimizer, "lion") ? 5 : 4);
     need.bytes = sums.device;
     if (on_gpu(job))
-        need.bytes += (1 + tests) * params * (double)dtype_bytes(job->precision) +
+        need.bytes += (1 + tests) * params * (job->precision == DTYPE_BF16 ? 2 : 0) +
                       processes * process_bytes(job, shape, need.images);
     else
         need.bytes += sums.host;

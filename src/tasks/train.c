@@ -92,7 +92,7 @@ static void update(struct trainer *t)
     optimizer_begin(t->optimizer, t->step);
     if (d->ops->repeat_begin(d, &t->update)) {
         optimizer_step(t->optimizer, t->grads);
-        graph_use_params(t->model.graph, t->optimizer->params);
+        graph_params_moved(t->model.graph);
         d->ops->zero(d, t->grads, (size_t)t->model.param_count * sizeof(float));
         d->ops->repeat_end(d, t->update);
     }

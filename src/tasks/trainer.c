@@ -46,6 +46,7 @@ static void make_optimizer(struct trainer *t)
                                    s->steps};
     graph_init_params(t->model.graph, (uint64_t)t->job->settings.run.seed, t->state_host);
     t->optimizer = optimizer_create(t->job->device, &o, t->model.param_count, t->state_host);
+    t->optimizer->rounded = graph_rounded(t->model.graph);
 }
 
 int trainer_create(struct job *job, struct trainer *t)

@@ -17,9 +17,9 @@
 enum { SIDE = 4, PIXELS = SIDE * SIDE, BATCH = 2, PARTS = 2, STEPS = 6, LEVELS = 5, WIDE = 520 };
 
 /* Two layers of more than the 1 MiB that is reported at once, so that the backward pass has pieces. */
-static struct graph *network(struct device *d, int training)
+static struct graph *network(struct device *d, enum dtype type, int training)
 {
-    struct graph *g = graph_create(d, DTYPE_F32, BATCH, training, 0.3);
+    struct graph *g = graph_create(d, type, BATCH, training, 0.3);
     int x =
         graph_conv(g, graph_input_image(g, SIDE, SIDE, 1), 32, 3, 1, -1, INIT_UNIFORM_FAN_IN, "in");
     int e = graph_linear(g, graph_input_level(g, 32), WIDE, "level.0");
@@ -59,7 +59,7 @@ struct learner {
 };
 static const size_t image_bytes = BATCH * PIXELS * sizeof(float);
 
-static void learner_create(struct device *d, struct learner *l, struct result *r)
+static void learner_create(struct device *d, enum dtype type, struct learner *l, struct result *r)
 {
     const struct optimizer_settings s = {.kind = OPTIMIZER_ADAM,
                                          .learning_rate = 1e-2,
@@ -69,13 +69,14 @@ static void learner_create(struct device *d, struct learner *l, struct result *r
                                          .clip = 1,
                                          .warmup = 4,
                                          .ema = 0.99};
-    *l = (struct learner){.d = d, .g = network(d, 1)};
+    *l = (struct learner){.d = d, .g = network(d, type, 1)};
     r->count = graph_param_total(l->g);
     const size_t bytes = (size_t)r->count * sizeof(float);
     r->params = mem_alloc(bytes);
     r->average = mem_alloc(bytes);
     graph_init_params(l->g, 3, r->params);
     l->o = optimizer_create(d, &s, r->count, r->params);
+    l->o->rounded = graph_rounded(l->g);
     float **images[] = {&l->image, &l->u, &l->want, &l->doutput};
     for (int i = 0; i < 4; i++)
         *images[i] = d->ops->alloc(d, image_bytes);
@@ -140,7 +141,7 @@ static void update(struct learner *l, int step)
     optimizer_begin(l->o, step);
     if (d->ops->repeat_begin(d, &l->update)) {
         optimizer_step(l->o, l->grads);
-        graph_use_params(l->g, l->o->params);
+        graph_params_moved(l->g);
         d->ops->zero(d, l->grads, (size_t)l->o->count * sizeof(float));
         d->ops->repeat_end(d, l->update);
     }
@@ -149,7 +150,7 @@ static void update(struct learner *l, int step)
 static void train(struct device *d, struct result *r)
 {
     struct learner l;
-    learner_create(d, &l, r);
+    learner_create(d, DTYPE_F32, &l, r);
     const size_t bytes = (size_t)r->count * sizeof(float);
     float *loss = d->ops->alloc(d, sizeof r->loss);
     for (int step = 0; step < STEPS; step++) {
@@ -174,6 +175,40 @@ static void train(struct device *d, struct result *r)
     d->ops->download(d, r->average, l.o->average, bytes);
     d->ops->free(d, loss);
     learner_free(&l);
+}
+
+/* The bf16 weights that the optimizer leaves are those that the network reads: the same output as after converting the
+ * parameters anew, and not that of the step before. */
+static void rounded(void)
+{
+    struct device *d;
+    struct learner l;
+    struct result r;
+    float output[3][BATCH * PIXELS];
+    setenv("PECLET_CUDA_GRAPHS", "1", 1);
+    CHECK(device_open("cuda", 0, 0, 1, &d) == 0);
+    learner_create(d, DTYPE_BF16, &l, &r);
+    CHECK(l.o->rounded);
+    for (int step = 0; step < 3; step++) {
+        load(&l, step, 0);
+        pass(&l, NULL);
+        if (step < 2)
+            update(&l, step + 1);
+    }
+    for (int i = 0; i < 3; i++) {
+        struct graph_call call = {l.image, l.level, l.draw};
+        if (i == 1)
+            graph_use_params(l.g, l.o->params);
+        if (i == 2)
+            graph_use_params(l.g, l.o->average);
+        d->ops->download(d, output[i], graph_forward(l.g, &call), image_bytes);
+    }
+    CHECK(memcmp(output[0], output[1], image_bytes) == 0);
+    CHECK(memcmp(output[0], output[2], image_bytes) != 0);
+    mem_free(r.params);
+    mem_free(r.average);
+    learner_free(&l);
+    device_close(d);
 }
 
 struct eye { /* the network as the sampler sees it */
@@ -213,7 +248,7 @@ static void note_issued(void *context, int done, const float *mean)
 static void sample(struct device *d, struct result *r)
 {
     const size_t param_bytes = (size_t)r->count * sizeof(float);
-    struct eye e = {d, network(d, 0), d->ops->alloc(d, image_bytes),
+    struct eye e = {d, network(d, DTYPE_F32, 0), d->ops->alloc(d, image_bytes),
                     d->ops->alloc(d, BATCH * sizeof(int32_t))};
     struct network net = {set_levels, eval, &e, 0};
     struct process p = {.device = d, .levels = LEVELS, .side = SIDE, .channels = 1};
@@ -362,6 +397,7 @@ int main(void)
     static struct result plain, graphs;
     test_nesting();
     norms();
+    rounded();
     run("0", &plain);
     run("1", &graphs);
     for (int step = 0; step < STEPS; step++) {

@@ -23,12 +23,12 @@ static void conv_unplan(struct device *d, void *plan)
 static void call_conv_forward(struct device *d, const struct op_case *c, void *plan, void **p)
 {
     const struct conv_case *k = c->shape;
-    d->ops->conv_weights(d, plan, p[1]);
+    d->ops->conv_weights(d, plan, p[1], NULL);
     d->ops->conv_forward(d, plan, p[0], p[2], k->residual == RESIDUAL_IN_PLACE ? p[4] : p[3], p[4]);
 }
 static void call_conv_data(struct device *d, const struct op_case *c, void *plan, void **p)
 {
-    d->ops->conv_weights(d, plan, p[1]);
+    d->ops->conv_weights(d, plan, p[1], NULL);
     d->ops->conv_backward_data(d, plan, p[0], p[2],
                                ((const struct conv_case *)c->shape)->accumulate);
 }
@@ -361,6 +361,7 @@ struct flat_case {
     double learning_rate;
     int64_t step;
     struct adam_args a;
+    int average, rounded; /* is it there? */
 };
 
 static void *rates_plan(struct device *d, const struct op_case *c)
@@ -373,18 +374,20 @@ static void *rates_plan(struct device *d, const struct op_case *c)
 static void call_adam(struct device *d, const struct op_case *c, void *plan, void **p)
 {
     const struct flat_case *k = c->shape;
-    d->ops->adam(d, k->n, p[0], p[1], p[2], p[3], p[4], &k->a, plan);
+    struct optimizer_state s = {p[0], p[1], p[2], p[5], p[6]};
+    d->ops->adam(d, k->n, &s, p[3], p[4], &k->a, plan);
 }
 static void call_lion(struct device *d, const struct op_case *c, void *plan, void **p)
 {
     const struct flat_case *k = c->shape;
-    d->ops->lion(d, k->n, p[0], p[1], p[3], p[4], &k->a, plan);
+    struct optimizer_state s = {p[0], p[1], p[2], p[5], p[6]};
+    d->ops->lion(d, k->n, &s, p[3], p[4], &k->a, plan);
 }
 static void optimizer_make(struct op_case *c, const struct flat_case *k, int lion)
 {
-    snprintf(c->label, sizeof c->label, "n%lld step %lld clip %g wd %g%s", (long long)k->n,
-             (long long)k->step, k->a.clip, k->a.weight_decay,
-             k->a.decoupled ? " decoupled" : "");
+    snprintf(c->label, sizeof c->label, "n%lld step %lld clip %g wd %g%s%s%s", (long long)k->n,
+             (long long)k->step, k->a.clip, k->a.weight_decay, k->a.decoupled ? " decoupled" : "",
+             k->average ? " average" : "", k->rounded ? " rounded" : "");
     c->shape = k;
     c->plan = rates_plan;
     c->unplan = off_device;
@@ -394,12 +397,10 @@ static void optimizer_make(struct op_case *c, const struct flat_case *k, int lio
     pass_arg(p, arg_param("v", lion ? IN : INOUT, k->n))->fill = SQUARE;
     pass_arg(p, arg_param("g", IN, k->n));
     pass_arg(p, arg_in("grad_sumsq", F64, k->a.clip > 0))->fill = SQUARE;
+    pass_arg(p, arg_param("average", INOUT, k->average ? k->n : 0));
+    pass_arg(p, arg_param("rounded", OUT, k->rounded ? k->n : 0))->type = BF16;
 }
 
-static void call_ema(struct device *d, const struct op_case *c, void *plan, void **p)
-{
-    d->ops->ema(d, ((const struct flat_case *)c->shape)->n, p[0], p[1], plan);
-}
 static void call_sum_squares(struct device *d, const struct op_case *c, void *plan, void **p)
 {
     (void)plan;
@@ -415,23 +416,18 @@ static void call_ax(struct device *d, const struct op_case *c, void *plan, void 
     (void)plan;
     d->ops->axpby(d, ((const struct flat_case *)c->shape)->n, 0.3, p[0], 0, p[1]);
 }
-enum flat_op { FLAT_EMA, FLAT_SUM_SQUARES, FLAT_AXPBY, FLAT_AX, FLAT_OPS };
+enum flat_op { FLAT_SUM_SQUARES, FLAT_AXPBY, FLAT_AX, FLAT_OPS };
 static void flat_make(struct op_case *c, const struct flat_case *k, enum flat_op op)
 {
-    static const char *const name[] = {"ema", "sum_squares", "axpby", "ax"};
+    static const char *const name[] = {"sum_squares", "axpby", "ax"};
     static void (*const call[])(struct device *, const struct op_case *, void *,
-                                void **) = {call_ema, call_sum_squares, call_axpby, call_ax};
+                                void **) = {call_sum_squares, call_axpby, call_ax};
     snprintf(c->label, sizeof c->label, "n%lld", (long long)k->n);
     c->shape = k;
     struct pass *p = case_pass(c, name[op], call[op]);
-    if (op == FLAT_EMA) {
-        c->plan = rates_plan;
-        c->unplan = off_device;
-        pass_arg(p, arg_param("average", INOUT, k->n));
-    }
     pass_arg(p, arg_param("x", IN, k->n));
     if (op == FLAT_SUM_SQUARES)
         pass_arg(p, arg_out("result", F64, 1));
-    else if (op != FLAT_EMA)
+    else
         pass_arg(p, arg_param("y", op == FLAT_AX ? OUT : INOUT, k->n));
 }

@@ -203,7 +203,7 @@ static void oracle_adam(struct device *d)
             double state[3][3] = {{0.5, -1.25, 2.0}, {0}, {0}};
             for (int step = 0; step < 3; step++) {
                 struct flat_case k = {
-                    3, 0.01, step + 1, {0.9, 0.99, 1e-3, 0.1, decoupled, clip ? 10 : 0}};
+                    3, 0.01, step + 1, {0.9, 0.99, 1e-3, 0.1, decoupled, clip ? 10 : 0}, 0, 0};
                 struct op_case c = {0};
                 struct values in = {0}, out = {0};
                 optimizer_make(&c, &k, 0);
@@ -227,10 +227,10 @@ static void oracle_adam(struct device *d)
 /* Lion by its paper's algorithm 2, in double. */
 static void oracle_lion(struct device *d)
 {
-    struct flat_case k = {1000, 0.01, 7, {0.9, 0.99, 0, 0.1, 1, 0.25}};
+    struct flat_case k = {1000, 0.01, 7, {0.9, 0.99, 0, 0.1, 1, 0.25}, 1, 1};
     struct op_case c = {0};
     struct values in, out;
-    double p[1000], m[1000];
+    double p[1000], m[1000], average[1000], rounded[1000];
     optimizer_make(&c, &k, 1);
     oracle_run(d, &c, &in, &out);
     double norm = sqrt(values_find(&in, "grad_sumsq")[0]),
@@ -241,9 +241,13 @@ static void oracle_lion(struct device *d)
         p[i] = values_find(&in, "p")[i] -
                0.01 * (copysign(1, update) + 0.1 * values_find(&in, "p")[i]);
         m[i] = 0.99 * values_find(&in, "m")[i] + 0.01 * g;
+        average[i] = 0.999 * values_find(&in, "average")[i] + 0.001 * p[i];
+        rounded[i] = bf16_to_float(bf16_from_float((float)values_find(&out, "p")[i]));
     }
     oracle_check("lion p", values_find(&out, "p"), p, 1000, 3e-7); /* measured 4e-8 */
     oracle_check("lion m", values_find(&out, "m"), m, 1000, 3e-7); /* measured 4e-8 */
+    oracle_check("average", values_find(&out, "average"), average, 1000, 3e-7); /* 4e-8 */
+    oracle_check("rounded", values_find(&out, "rounded"), rounded, 1000, 0);
     values_free(&in);
     values_free(&out);
 }

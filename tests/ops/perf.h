@@ -76,8 +76,8 @@ static void perf_network(struct device *d, enum dtype type)
 static void perf_all(struct device *d)
 {
     struct layer_case image = {DTYPE_F32, 64, 28, 28, 1, 0, 1};
-    struct flat_case flat = {4000000, 1e-3, 10, {0.9, 0.999, 1e-8, 0.01, 1, 1.0}};
-    struct op_case c[8] = {0};
+    struct flat_case flat = {4000000, 1e-3, 10, {0.9, 0.999, 1e-8, 0.01, 1, 1.0}, 1, 1};
+    struct op_case c[4 + FLAT_OPS] = {0};
     printf("%s: %s\n", d->name, d->description);
     perf_network(d, DTYPE_F32);
     perf_network(d, DTYPE_BF16);
@@ -87,6 +87,6 @@ static void perf_all(struct device *d)
     optimizer_make(&c[3], &flat, 1);
     for (int op = 0; op < FLAT_OPS; op++)
         flat_make(&c[4 + op], &flat, (enum flat_op)op);
-    for (int k = 0; k < 8; k++)
+    for (int k = 0; k < 4 + FLAT_OPS; k++)
         perf_case(d, &c[k]);
 }

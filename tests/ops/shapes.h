@@ -110,10 +110,10 @@ static void visit_flat(const struct visitor *v)
 {
     static const int64_t counts[] = {0, 1, 3, 16, 17, 4095, 4097, 100003};
     static const struct flat_case settings[] = {
-        /* n, learning rate, step, beta1, beta2, epsilon, weight decay, decoupled, clip */
-        {0, 1e-3, 1, {0.9, 0.999, 1e-8, 0, 0, 0}},
-        {0, 1e-2, 2, {0.9, 0.99, 1e-6, 0.1, 0, 0.5}},
-        {0, 1e-2, 1000, {0.95, 0.999, 1e-8, 0.1, 1, 1e3}},
+        /* n, learning rate, step, beta1, beta2, epsilon, weight decay, decoupled, clip; average, rounded */
+        {0, 1e-3, 1, {0.9, 0.999, 1e-8, 0, 0, 0}, 0, 0},
+        {0, 1e-2, 2, {0.9, 0.99, 1e-6, 0.1, 0, 0.5}, 1, 0},
+        {0, 1e-2, 1000, {0.95, 0.999, 1e-8, 0.1, 1, 1e3}, 1, 1},
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         for (size_t j = 0; j < sizeof settings / sizeof *settings; j++)

@@ -104,7 +104,7 @@ static void bench_conv(struct bench *b, int n, int side, int c)
     static const char *const pass[] = {"forward", "data", "weights"};
     static void (*const call[])(struct bench *) = {forward, backward_data, backward_weights};
     b->conv = b->d->ops->conv_create(b->d, &s);
-    b->d->ops->conv_weights(b->d, b->conv, b->w);
+    b->d->ops->conv_weights(b->d, b->conv, b->w, NULL);
     for (int i = 0; i < 3; i++) {
         char name[64];
         snprintf(name, sizeof name, "conv 3x3 bf16 %d x %dx%d, %d channels, %s", n, side, side, c,
@@ -142,7 +142,7 @@ static void bench_gemm(struct bench *b, int m)
     struct conv_shape s = {1, m / 64, 64, m, m, 1, 1, DTYPE_BF16, 0, 0, 0, 0};
     char name[64];
     b->conv = b->d->ops->conv_create(b->d, &s);
-    b->d->ops->conv_weights(b->d, b->conv, b->w);
+    b->d->ops->conv_weights(b->d, b->conv, b->w, NULL);
     snprintf(name, sizeof name, "matrix product bf16 %d, as a convolution", m);
     show(b, name, forward, 2.0 * m * m * m, "TFLOP/s");
     end_line();

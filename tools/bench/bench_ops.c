@@ -144,7 +144,7 @@ static void bench_conv(struct bench *b, const struct conv_row *r)
     int out = conv_out(s.h, s.kernel, s.stride);
     double flops = 2.0 * s.n * out * out * s.c_out * s.c_in * s.kernel * s.kernel;
     char name[80];
-    b->d->ops->conv_weights(b->d, call.conv, b->w);
+    b->d->ops->conv_weights(b->d, call.conv, b->w, NULL);
     for (int backward = 0; backward < 2; backward++) {
         snprintf(name, sizeof name, "conv_%s %dx%d %d->%d k%d s%d %s",
                  backward ? "backward" : "forward", s.h, s.w, s.c_in, s.c_out, s.kernel, s.stride,

@@ -119,6 +119,7 @@ static struct trainer trainer_create(struct device *d, const struct arguments *a
                                          .clip = 1,
                                          .ema = 0.999};
     t.o = optimizer_create(d, &s, total, params);
+    t.o->rounded = graph_rounded(t.g);
     mem_free(params);
     t.image = d->ops->alloc(d, image_bytes);
     t.target = d->ops->alloc(d, image_bytes);
@@ -185,7 +186,7 @@ static void update(struct trainer *t)
     optimizer_step(t->o, t->grads);
     part(t, "optimizer", 0);
     part(t, "weights", 1);
-    graph_use_params(t->g, t->o->params);
+    graph_params_moved(t->g);
     part(t, "weights", 0);
 }
 
