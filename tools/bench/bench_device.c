@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * bench_device: the ceilings of a device and what its kernels reach of them, in one run: copying
  * memory, a large bf16 matrix product (a convolution by one pixel), the 3x3 convolutions of a wide
- * U-Net, its group norms.
+ * U-Net, its group norms, alone and with the concatenation before them, its attention, the linear
+ * layers of its embedding, and an optimizer's step.
  *
  *     bench_device DEVICE [BATCH [CHANNELS [GEMM]]]      default 64 128 8192
  *
  * Median of five repeats, smallest and largest in brackets. A norm's rate counts 3 passes over its
- * tensor forward (the variance takes a second look) and 5 backward, as is usual. A kernel that
- * keeps its part on the chip moves 2 and 3 (cuda/norm.cu says when), so shares of the copy's rate
- * in the same run are printed for both. */
+ * tensor forward (the variance takes a second look) and 5 backward, as is usual, with the
+ * concatenation and its gradient 5 and 8. A kernel that keeps its part on the chip moves 2 and 3, 3
+ * and 4 (cuda/norm.cu says when), so shares of the copy's rate in the same run are printed for
+ * both. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,6 +29,8 @@ struct bench {
     double copy; /* bytes a second, read and written */
     struct conv *conv;
     struct norm_shape norm;
+    struct attention_shape attention;
+    int64_t params;
 };
 
 static int ascending(const void *a, const void *b)
@@ -97,6 +101,42 @@ static void norm_backward(struct bench *b)
                              b->dx, 0, b->dvector, b->dvector, NULL);
 }
 
+/* Halves of dx and dy in the place of the concatenated tensor's parts. */
+static void concat_norm_forward(struct bench *b)
+{
+    const struct norm_shape *s = &b->norm;
+    size_t half = (size_t)s->n * (size_t)s->hw * (size_t)(s->c / 2) * 2;
+    b->d->ops->concat_norm_forward(b->d, s, s->c / 2, b->dx, (char *)b->dx + half, b->x, b->vector,
+                                   b->vector, b->y, b->stats);
+}
+
+static void concat_norm_backward(struct bench *b)
+{
+    const struct norm_shape *s = &b->norm;
+    size_t half = (size_t)s->n * (size_t)s->hw * (size_t)(s->c / 2) * 2;
+    b->d->ops->concat_norm_backward(b->d, s, s->c / 2, b->x, b->vector, b->vector, b->stats, b->dy,
+                                    b->dx, 1, b->y, (char *)b->y + half, b->dvector, b->dvector);
+}
+
+static void attention_forward(struct bench *b)
+{
+    b->d->ops->attention_forward(b->d, &b->attention, b->x, b->dx, b->y);
+}
+
+static void attention_backward(struct bench *b)
+{
+    b->d->ops->attention_backward(b->d, &b->attention, b->x, b->dx, b->dy, b->y);
+}
+
+/* One decoupled Adam step with everything that it takes along. */
+static void adam(struct bench *b)
+{
+    static const struct adam_args a = {0.9, 0.999, 1e-8, 0.01, 1, 0};
+    float *at = b->x;
+    struct optimizer_state s = {at, at + b->params, at + 2 * b->params, at + 3 * b->params, b->dx};
+    b->d->ops->adam(b->d, b->params, &s, b->y, NULL, &a, (const void *)b->stats);
+}
+
 static void bench_conv(struct bench *b, int n, int side, int c)
 {
     struct conv_shape s = {n, side, side, c, c, 3, 1, DTYPE_BF16, 1, 0, 0, 0};
@@ -121,19 +161,68 @@ static void bench_norm(struct bench *b, int n, int side, int c)
         const char *name;
         void (*call)(struct bench *);
         int passes, fewest;
-    } pass[] = {{"forward", norm_forward, 3, 2}, {"backward", norm_backward, 5, 3}};
+    } pass[] = {{"", norm_forward, 3, 2},
+                {"", norm_backward, 5, 3},
+                {"concat+", concat_norm_forward, 5, 3},
+                {"concat+", concat_norm_backward, 8, 4}};
     double bytes = (double)n * side * side * c * 2;
     char name[64];
     b->norm = (struct norm_shape){n, side * side, c, GROUPS, DTYPE_BF16, 1, 1e-5};
-    for (int i = 0; i < 2; i++) {
-        snprintf(name, sizeof name, "norm+silu bf16 %d x %dx%d, %d, %s", n, side, side, c,
-                 pass[i].name);
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "%snorm+silu bf16 %d x %dx%d, %d, %s", pass[i].name, n, side,
+                 side, c, i % 2 ? "backward" : "forward");
         double rate = show(b, name, pass[i].call, pass[i].passes * bytes, "TB/s");
         double share = 100 * rate / b->copy;
         printf(", of copy %.0f %% (%d passes), %.0f %% (%d passes)", share, pass[i].passes,
                share * pass[i].fewest / pass[i].passes, pass[i].fewest);
         end_line();
     }
+}
+
+static void bench_attention(struct bench *b, int n, int t, int c)
+{
+    double flops = 4.0 * n * t * t * c;
+    char name[64];
+    b->attention = (struct attention_shape){n, t, c, 1, DTYPE_BF16};
+    for (int back = 0; back < 2; back++) {
+        snprintf(name, sizeof name, "attention bf16 %d x %d tokens, %d, %s", n, t, c,
+                 back ? "backward" : "forward");
+        show(b, name, back ? attention_backward : attention_forward, flops * (1 + back), "TFLOP/s");
+        end_line();
+    }
+}
+
+/* What counts is the time of a call. */
+static void bench_linear(struct bench *b, int n, int c_in, int c_out)
+{
+    struct conv_shape s = {n, 1, 1, c_in, c_out, 1, 1, DTYPE_F32, 1, 0, 0, 0};
+    static const char *const pass[] = {"forward", "data", "weights"};
+    static void (*const call[])(struct bench *) = {forward, backward_data, backward_weights};
+    double flops = 2.0 * n * c_in * c_out;
+    char name[64];
+    b->conv = b->d->ops->conv_create(b->d, &s);
+    b->d->ops->conv_weights(b->d, b->conv, b->w, NULL);
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "linear fp32 %d x %d -> %d, %s", n, c_in, c_out, pass[i]);
+        double rate = show(b, name, call[i], flops, "TFLOP/s");
+        printf(", %.1f us a call", flops / rate * 1e6);
+        end_line();
+    }
+    b->d->ops->conv_destroy(b->d, b->conv);
+}
+
+/* Numbers that stay what they are: gradient and rate are whatever lies there, and small. */
+static void bench_adam(struct bench *b)
+{
+    const struct step_rates rates = {1e-9, 1, 1, 0.999};
+    b->params = (int64_t)(b->bytes / sizeof(float) / 4);
+    b->d->ops->zero(b->d, b->x, b->bytes);
+    b->d->ops->zero(b->d, b->y, b->bytes);
+    b->d->ops->upload(b->d, b->stats, &rates, sizeof rates);
+    double bytes = 38.0 * (double)b->params;
+    double rate = show(b, "adam, average, bf16 parameters", adam, bytes, "TB/s");
+    printf(", of copy %.0f %%, %.3g M parameters", 100 * rate / b->copy, (double)b->params * 1e-6);
+    end_line();
 }
 
 /* [m, m] by [m, m] as a 1x1 convolution of m/64 x 64 pixels. */
@@ -183,11 +272,12 @@ int main(int argc, char **argv)
             weights = square > 9 * (int64_t)c * c ? square : 9 * (int64_t)c * c;
     if (most < square)
         most = square;
-    int64_t small = gemm > c ? gemm : c;
+    int64_t small = gemm > 4 * c ? gemm : 4 * c;
     b.bytes = (size_t)most * dtype_bytes(DTYPE_BF16);
     void **activations[] = {&b.x, &b.y, &b.dx, &b.dy};
     float **floats[] = {&b.w, &b.dw, &b.vector, &b.dvector, &b.stats};
-    const int64_t counts[] = {weights, 9 * (int64_t)c * c, small, small, 2 * (int64_t)n * GROUPS};
+    const int64_t counts[] = {weights, 9 * (int64_t)c * c, small, small,
+                              2 * (int64_t)n * GROUPS + (int64_t)sizeof(struct step_rates)};
     for (int i = 0; i < 4; i++)
         *activations[i] = numbers(b.d, most, 1);
     for (int i = 0; i < 5; i++)
@@ -199,6 +289,10 @@ int main(int argc, char **argv)
         bench_conv(&b, n, sides[i], c);
     for (int i = 0; i < 4; i++)
         bench_norm(&b, n, sides[i], c);
+    bench_attention(&b, n, 256, 2 * c);
+    bench_attention(&b, n, 64, 3 * c);
+    bench_linear(&b, n < 256 ? n : 256, 4 * c, 2 * c);
+    bench_adam(&b);
     for (int i = 0; i < 4; i++)
         b.d->ops->free(b.d, *activations[i]);
     for (int i = 0; i < 5; i++)
