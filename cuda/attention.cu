@@ -1,128 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Attention over the pixels of an image (formulas: ref_attention.c), fp32 arithmetic. Six products of matrices, each
- * batched over images and heads, by one tiled kernel that reads q, k, v, out and their gradients where they lie, as
- * they are or transposed; and two kernels that work a row of the t x t matrix a warp.
+ * Attention over the pixels of an image (formulas: ref_attention.c). Six products of matrices, each batched over images
+ * and heads, which read q, k, v, out and their gradients where they lie, as they are or transposed
+ * (attention_product.cuh); and two kernels that work a row of the t x t matrix a warp.
  *
  *     forward    S = q k^T / sqrt(e)           P = softmax(S)                     out = P v
  *     backward   dP = dout v^T   dv = P^T dout   dS = P (dP - <P, dP>) / sqrt(e)   dq = dS k   dk = dS^T q
  *
- * S, dP and dS are fp32 in scratch memory, for as many images at a time as keeps them in the L2 cache. Attention is
- * less than 1 % of a U-Net's arithmetic; here it runs on the ordinary fp32 units, not on the tensor cores.
+ * S, dP and dS are fp32 in scratch memory, for as many images at a time as keeps them in the L2 cache. They are not
+ * fused into one kernel, as cuDNN and flash attention do: those end at e = 256; here e is up to 640, t only 64 to 1024.
+ *
  * Per number of the t x t matrix: 4 e operations forward, 8 e backward; with bf16 16 bytes forward (S written, read
  * twice; P written, read) and 28 backward (P; dP; P, dP read twice, dS written; dS twice), of which P's 2 must go
- * to memory and the rest stays in caches. Expected: 40 to 60 % of the fp32 peak in the products. Not measured on a GPU
- * yet. nvcc 13.0, sm_90: products 64 registers, rows 32 to 48, no spills; 8.5 KiB of shared memory. */
-#include "pack.cuh"
+ * to memory and the rest stays in caches. An operand of a product is read from L2 once for each 64 rows or columns of
+ * the result, 32 operations a byte with bf16 (dq, dk: 21): 160 TFLOP/s (100) where L2 gives 5 TB/s, as an H100's does.
+ * Expected: half of that at t = e = 256 and 16 images, where a block's four steps are mostly waiting; 40 to 60 % of the
+ * fp32 peak with fp32. Not measured on a GPU yet. */
+#include "attention_product.cuh"
 
-enum { TILE = 64, DEPTH = 16, PITCH = TILE + 4, WARPS = THREADS / 32 };
-enum { TILE_BYTES = 2 * DEPTH * PITCH * sizeof(float) };
+enum { WARPS = THREADS / 32 };
 enum { SLICE_NUMBERS = 8 << 20, MAX_BATCH = MOST_GRID_Y }; /* of the t x t matrices at a time; of a grid's z */
-
-/* A matrix of each head of each image: row r of image i, head h begins at p + i * image + h * head + r * pitch. */
-struct matrix {
-    void *p;
-    int64_t image, head;
-    int pitch, quads; /* quads: every row begins at a multiple of four numbers */
-};
-
-template <class T> static __device__ __forceinline__ T *matrix_of(const struct matrix &m, int heads, unsigned batch)
-{
-    const unsigned image = batch / (unsigned)heads, head = batch % (unsigned)heads;
-    return static_cast<T *>(m.p) + image * m.image + head * m.head;
-}
-
-/* Four neighbouring numbers, those past `left` as zeros. */
-template <class T> static __device__ __forceinline__ void load4(const T *p, int left, int quads, float v[4])
-{
-    if (quads && left >= 4) {
-        load_pack<4>(p, v);
-    } else {
-        for (int i = 0; i < 4; i++)
-            v[i] = i < left ? load(p + i) : 0.0f;
-    }
-}
-
-template <class T> static __device__ __forceinline__ void store4(T *p, int left, int quads, const float v[4])
-{
-    if (quads && left >= 4) {
-        store_pack<4>(p, v);
-    } else {
-        for (int i = 0; i < 4; i++)
-            if (i < left)
-                store(p + i, v[i]);
-    }
-}
-
-/* An operand's tile: TILE of its `count` rows (of A; columns of B) from `first`, DEPTH of the `depth` terms of the sum
- * from k0. Numbers of a row are neighbours in memory (BY_ROW), or those of the same k are. Each thread fetches four
- * neighbours, then puts them where tile[k][row] wants them. */
-template <class T, int BY_ROW>
-static __device__ __forceinline__ void fetch(const T *p, const struct matrix &m, int first, int count, int k0,
-                                             int depth, float v[4])
-{
-    const int row = first + (BY_ROW ? (int)threadIdx.x / 4 : 4 * ((int)threadIdx.x % 16));
-    const int k = k0 + (BY_ROW ? 4 * ((int)threadIdx.x % 4) : (int)threadIdx.x / 16);
-    const int left = BY_ROW ? (row < count ? depth - k : 0) : (k < depth ? count - row : 0);
-    load4(p + (BY_ROW ? (int64_t)row * m.pitch + k : (int64_t)k * m.pitch + row), left, m.quads, v);
-}
-
-template <int BY_ROW> static __device__ __forceinline__ void put(float *tile, const float v[4])
-{
-    const int row = BY_ROW ? (int)threadIdx.x / 4 : 4 * ((int)threadIdx.x % 16);
-    const int k = BY_ROW ? 4 * ((int)threadIdx.x % 4) : (int)threadIdx.x / 16;
-    for (int i = 0; i < 4; i++)
-        tile[BY_ROW ? (k + i) * PITCH + row : k * PITCH + row + i] = v[i];
-}
-
-/* c [rows,columns] = alpha * sum over k < depth of A(row, k) B(k, column); A is stored [rows][depth] (A_BY_ROW) or
- * [depth][rows], B [columns][depth] (B_BY_COLUMN) or [depth][columns]. A block makes 64 x 64 of them, a thread 4 x 4.
- */
-template <class TA, class TB, class TC, int A_BY_ROW, int B_BY_COLUMN>
-static __global__ void __launch_bounds__(THREADS)
-product_kernel(int heads, int rows, int columns, int depth, float alpha, struct matrix a, struct matrix b,
-               struct matrix c)
-{
-    float *a_tile = SMEM(float), *b_tile = a_tile + DEPTH * PITCH;
-    const TA *ap = matrix_of<TA>(a, heads, blockIdx.z);
-    const TB *bp = matrix_of<TB>(b, heads, blockIdx.z);
-    TC *cp = matrix_of<TC>(c, heads, blockIdx.z);
-    const int row0 = (int)blockIdx.y * TILE, column0 = (int)blockIdx.x * TILE;
-    const int row = 4 * ((int)threadIdx.x / 16), column = 4 * ((int)threadIdx.x % 16);
-    float next_a[4], next_b[4], sum[4][4] = {};
-
-    fetch<TA, A_BY_ROW>(ap, a, row0, rows, 0, depth, next_a);
-    fetch<TB, B_BY_COLUMN>(bp, b, column0, columns, 0, depth, next_b);
-    for (int k0 = 0; k0 < depth; k0 += DEPTH) {
-        put<A_BY_ROW>(a_tile, next_a);
-        put<B_BY_COLUMN>(b_tile, next_b);
-        __syncthreads();
-        if (k0 + DEPTH < depth) { /* on their way while this tile is worked on */
-            fetch<TA, A_BY_ROW>(ap, a, row0, rows, k0 + DEPTH, depth, next_a);
-            fetch<TB, B_BY_COLUMN>(bp, b, column0, columns, k0 + DEPTH, depth, next_b);
-        }
-#pragma unroll
-        for (int k = 0; k < DEPTH; k++) {
-            float x[4], y[4];
-            load_pack<4>(a_tile + k * PITCH + row, x);
-            load_pack<4>(b_tile + k * PITCH + column, y);
-#pragma unroll
-            for (int i = 0; i < 4; i++)
-#pragma unroll
-                for (int j = 0; j < 4; j++)
-                    sum[i][j] += x[i] * y[j];
-        }
-        __syncthreads();
-    }
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-#pragma unroll
-        for (int j = 0; j < 4; j++)
-            sum[i][j] *= alpha;
-        const int r = row0 + row + i, left = columns - column0 - column;
-        if (r < rows)
-            store4(cp + (int64_t)r * c.pitch + column0 + column, left, c.quads, sum[i]);
-    }
-}
 
 /* Over the 32 lanes, the same result in each. */
 static __device__ __forceinline__ float warp_sum(float v)
@@ -193,7 +89,7 @@ static struct matrix tokens(const struct attention_shape *s, const void *p, int 
     m.image = (int64_t)s->t * pitch;
     m.head = e;
     m.pitch = pitch;
-    m.quads = pitch % 4 == 0 && offset % 4 == 0 && e % 4 == 0;
+    m.packs = (pitch | offset | e) % (16 / (int)sizeof(T)) == 0;
     m.p = static_cast<T *>(const_cast<void *>(p)) + first * m.image + offset;
     return m;
 }
@@ -205,7 +101,7 @@ template <class T> static struct matrix squares(const struct attention_shape *s,
     m.image = s->heads * square;
     m.head = square;
     m.pitch = s->t;
-    m.quads = s->t % 4 == 0;
+    m.packs = s->t % (16 / (int)sizeof(T)) == 0;
     m.p = static_cast<T *>(const_cast<void *>(p)) + first * m.image;
     return m;
 }
@@ -243,13 +139,18 @@ static struct slice slice_at(const struct attention_shape *s, int first, const v
     return l;
 }
 
-template <class TA, class TB, class TC, int A_BY_ROW, int B_BY_COLUMN>
+/* Of activations T; A and c may be fp32 scratch. */
+template <class T, class TA, class TC, int A_BY_ROW, int B_BY_COLUMN>
 static void product(struct device *d, const struct attention_shape *s, int images, int columns, int depth, double alpha,
                     const struct matrix &a, const struct matrix &b, const struct matrix &c)
 {
     const dim3 grid(blocks_of(columns, TILE), blocks_of(s->t, TILE), (unsigned)(images * s->heads));
-    KERNEL_LAUNCH((product_kernel<TA, TB, TC, A_BY_ROW, B_BY_COLUMN>), grid, dim3(THREADS), TILE_BYTES,
-                  cuda_of(d)->stream, s->heads, s->t, columns, depth, (float)alpha, a, b, c);
+    if constexpr (sizeof(T) == sizeof(float))
+        KERNEL_LAUNCH((product_kernel<A_BY_ROW, B_BY_COLUMN>), grid, dim3(THREADS), TILE_BYTES, cuda_of(d)->stream,
+                      s->heads, s->t, columns, depth, (float)alpha, a, b, c);
+    else
+        KERNEL_LAUNCH((tensor_product_kernel<TA, TC, A_BY_ROW, B_BY_COLUMN>), grid, dim3(TENSOR_THREADS),
+                      tensor_bytes<TA>(), cuda_of(d)->stream, s->heads, s->t, columns, depth, (float)alpha, a, b, c);
     CUDA_LAUNCHED(d, "attention product");
 }
 
@@ -289,8 +190,8 @@ static void backward(struct device *d, const struct attention_shape *s, const vo
                       cuda_of(d)->stream, rows, s->t, (float)score_scale(s), static_cast<const T *>(l.probs.p),
                       scratch);
         CUDA_LAUNCHED(d, "score gradient");
-        product<float, T, T, 1, 0>(d, s, l.images, e, s->t, 1, l.scores, l.k, l.dq);
-        product<float, T, T, 0, 0>(d, s, l.images, e, s->t, 1, l.scores, l.q, l.dk);
+        product<T, float, T, 1, 0>(d, s, l.images, e, s->t, 1, l.scores, l.k, l.dq);
+        product<T, float, T, 0, 0>(d, s, l.images, e, s->t, 1, l.scores, l.q, l.dk);
     }
 }
 

@@ -8,10 +8,10 @@
 #include <cooperative_groups.h>
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
-/* Dynamic shared memory of the block, 16-byte aligned. */
+/* Dynamic shared memory of the block, 32-byte aligned (tensor cores' fragments). */
 #define SMEM(type)                                                                                                     \
     ([]() -> type * {                                                                                                  \
-        extern __shared__ __align__(16) unsigned char kernel_smem_[];                                                  \
+        extern __shared__ __align__(32) unsigned char kernel_smem_[];                                                  \
         return reinterpret_cast<type *>(kernel_smem_);                                                                 \
     }())
 #define KERNEL_LAUNCH(kernel, grid, block, smem_bytes, stream, ...)                                                    \

@@ -4,12 +4,12 @@
  *
  * What it covers: grids, blocks, warps of 32, __syncthreads, __syncwarp, shuffles and votes with masks, atomics on one
  * thread at a time, dynamic shared memory, thread-block clusters with cluster_sync, cluster_rank and the shared memory
- * of a neighbour block (cluster_map), bf16 and half as storage, aligned vector loads.
+ * of a neighbour block (cluster_map), bf16 and half as storage, aligned vector loads, tensor cores by wmma (mma.h).
  * Between two barriers the threads of a cluster run one after another in an order shuffled anew each time (seed:
  * COH_SEED), so a missing barrier shows as a result that changes with the seed. A barrier that not all living threads
  * of its group reach is reported with a thread that waits. Dynamic shared memory is NaN before a block starts and
  * guarded behind its end; stacks end at a guard page.
- * What it does not cover: speed, subtleties of the memory model, asynchronous copies to shared memory, tensor cores,
+ * What it does not cover: speed, subtleties of the memory model, asynchronous copies to shared memory,
  * textures, static __shared__ variables (use SMEM(type)), and the roundings of the GPU's fast functions: __expf and
  * the like are the host's exact ones here. */
 #pragma once
@@ -55,6 +55,7 @@ struct thread {
     bool there;             /* it took part; false: it had left the kernel before */
     block *b;
     fibre *f;
+    const void *matrix_operation = NULL; /* the one that it waits for (mma.h) */
 };
 struct block {
     dim3 idx;

@@ -19,7 +19,7 @@ const struct tolerance tolerances[] = {
     {"norm_backward.dshift", 5e-6, 5e-6},    /* 6.6e-7, 1.2e-6 */
     {"attention_forward.probs", 4e-6, 6e-3}, /* 1.1e-6, 3.7e-3 */
     {"attention_forward.out", 8e-6, 6e-3},   /* 2.7e-6, 3.4e-3 */
-    {"attention_backward.dqkv", 7e-6, 6e-3}, /* 2.2e-6, 3.4e-3 */
+    {"attention_backward.dqkv", 7e-6, 6e-3}, /* 2.2e-6, 5.2e-3 */
 };
 const int tolerance_count = (int)(sizeof tolerances / sizeof *tolerances);
 
@@ -116,7 +116,7 @@ static void attention_shapes(struct device *d, struct device *ref, struct report
 {
     static const struct attention_shape shapes[] = {
         {3, 65, 140, 2, DTYPE_F32}, {1, 12, 640, 1, DTYPE_F32}, {2, 130, 36, 3, DTYPE_F32},
-        {5, 7, 9, 9, DTYPE_F32},    {1, 300, 33, 3, DTYPE_F32},
+        {5, 7, 9, 9, DTYPE_F32},    {1, 300, 33, 3, DTYPE_F32}, {1, 72, 176, 2, DTYPE_F32},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int bf16 = 0; bf16 < 2; bf16++) {
@@ -128,10 +128,10 @@ static void attention_shapes(struct device *d, struct device *ref, struct report
         }
 }
 
-/* 1024 tokens of 8 heads are a slice by themselves. */
+/* 1024 tokens of 5 heads are a slice by themselves. */
 static void attention_slices(struct device *d, struct device *ref)
 {
-    enum { N = 2, T = 1024, HEADS = 8, C = 8 };
+    enum { N = 2, T = 1024, HEADS = 5, C = 5 };
     static float qkv[N * T * 3 * C], dout[N * T * C], out[2][N * T * C], dqkv[2][N * T * 3 * C];
     struct attention_shape s = {N, T, C, HEADS, DTYPE_F32};
     for (int i = 0; i < N * T * 3 * C; i++)
@@ -160,8 +160,8 @@ static void attention_slices(struct device *d, struct device *ref)
     for (int i = 0; i < N * T * 3 * C; i++)
         off_dqkv = fmax(off_dqkv, fabs((double)dqkv[0][i] - dqkv[1][i]));
     printf("slices: out %.2g dqkv %.2g\n", off_out, off_dqkv);
-    CHECK(off_out < 4e-6);  /* measured 1.1e-6 */
-    CHECK(off_dqkv < 2e-5); /* measured 7.2e-6 */
+    CHECK(off_out < 2.4e-6);  /* measured 6.6e-7 */
+    CHECK(off_dqkv < 1.1e-5); /* measured 3.1e-6 */
 }
 
 int main(void)

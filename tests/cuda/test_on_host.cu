@@ -4,6 +4,9 @@
 #include "kernel.cuh"
 
 #include "check.h"
+#include "mma.h"
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* out[block] = sum of the block's inputs */
 static __global__ void block_sum(const float *x, float *out, int n)
@@ -125,6 +128,113 @@ static void test_missing_barrier(cudaStream_t stream)
     cudaFree(y);
 }
 
+/* out [16,16] = a b + c with operands [16,16] in shared memory, rows LD apart, each as it is or transposed. */
+enum { LD = 24, MATRICES_BYTES = 2 * 16 * LD * sizeof(__nv_bfloat16) };
+template <class LayoutA, class LayoutB>
+static __global__ void matrices(const float *a, const float *b, float c, float *out)
+{
+    __nv_bfloat16 *sa = SMEM(__nv_bfloat16), *sb = sa + 16 * LD;
+    const int by_row_a = std::is_same<LayoutA, nvcuda::wmma::row_major>::value;
+    const int by_row_b = std::is_same<LayoutB, nvcuda::wmma::row_major>::value;
+    nvcuda::wmma::fragment<nvcuda::wmma::matrix_a, 16, 16, 16, __nv_bfloat16, LayoutA> fa;
+    nvcuda::wmma::fragment<nvcuda::wmma::matrix_b, 16, 16, 16, __nv_bfloat16, LayoutB> fb;
+    nvcuda::wmma::fragment<nvcuda::wmma::accumulator, 16, 16, 16, float> sum;
+    for (int i = (int)threadIdx.x; i < 256; i += 32) {
+        sa[by_row_a ? i / 16 * LD + i % 16 : i % 16 * LD + i / 16] = __float2bfloat16_rn(a[i]);
+        sb[by_row_b ? i / 16 * LD + i % 16 : i % 16 * LD + i / 16] = __float2bfloat16_rn(b[i]);
+    }
+    __syncwarp();
+    nvcuda::wmma::load_matrix_sync(fa, sa, LD);
+    nvcuda::wmma::load_matrix_sync(fb, sb, LD);
+    nvcuda::wmma::fill_fragment(sum, c);
+    nvcuda::wmma::mma_sync(sum, fa, fb, sum);
+    nvcuda::wmma::store_matrix_sync(out, sum, 16, nvcuda::wmma::mem_row_major);
+}
+
+static void test_matrices(cudaStream_t stream)
+{
+    using namespace nvcuda::wmma;
+    void (*const kernels[])(const float *, const float *, float, float *) = {
+        matrices<row_major, row_major>, matrices<row_major, col_major>, matrices<col_major, row_major>,
+        matrices<col_major, col_major>};
+    float *a = device_floats(256), *b = device_floats(256), *out = device_floats(256);
+    for (int i = 0; i < 256; i++) {
+        a[i] = (float)(i * 37 % 101 - 50);
+        b[i] = (float)(i * 53 % 89 - 40);
+    }
+    for (int k = 0; k < 4; k++) {
+        KERNEL_LAUNCH(kernels[k], dim3(1), dim3(32), MATRICES_BYTES, stream, a, b, 3.0f, out);
+        cudaStreamSynchronize(stream);
+        for (int i = 0; i < 256; i++) {
+            float want = 3;
+            for (int j = 0; j < 16; j++)
+                want += a[i / 16 * 16 + j] * b[j * 16 + i % 16];
+            CHECK(out[i] == want);
+        }
+    }
+    for (int i = 0; i < 256; i++) /* three quarters of what fp32 can tell from 1 are cut off */
+        a[i] = 0x1.8p-14f, b[i] = 0x1p-14f;
+    KERNEL_LAUNCH(kernels[0], dim3(1), dim3(32), MATRICES_BYTES, stream, a, b, 1.0f, out);
+    cudaStreamSynchronize(stream);
+    CHECK(out[0] == 1);
+    cudaFree(a);
+    cudaFree(b);
+    cudaFree(out);
+}
+
+/* What a warp must not do with matrices. */
+enum misuse { NONE, LANE_LEFT, LANE_ELSEWHERE, TWO_PLACES, MISPLACED, ODD_LD, SHORT_LD, BEYOND, MISUSES };
+static __global__ void misused(int how)
+{
+    __nv_bfloat16 *s = SMEM(__nv_bfloat16);
+    const int last = threadIdx.x == 31;
+    nvcuda::wmma::fragment<nvcuda::wmma::matrix_a, 16, 16, 16, __nv_bfloat16, nvcuda::wmma::row_major> f;
+    if (last && how == LANE_LEFT)
+        return;
+    if (last && how == LANE_ELSEWHERE)
+        __syncwarp();
+    s += how == MISPLACED ? 8 : how == BEYOND || (last && how == TWO_PLACES) ? 16 : 0;
+    nvcuda::wmma::load_matrix_sync(f, s, how == ODD_LD ? 20 : how == SHORT_LD ? 8 : 16);
+}
+
+/* The kernel is run by a child that must end with these words. */
+static void dies(cudaStream_t stream, int how, const char *words)
+{
+    char said[500] = "";
+    int end[2], status;
+    CHECK(pipe(end) == 0);
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        dup2(end[1], STDERR_FILENO);
+        KERNEL_LAUNCH(misused, dim3(1), dim3(32), 16 * 16 * sizeof(__nv_bfloat16), stream, how);
+        cudaStreamSynchronize(stream);
+        _exit(0);
+    }
+    close(end[1]);
+    for (size_t n = 0, more = 1; more > 0 && n < sizeof said - 1; n += more)
+        more = (size_t)std::max<ssize_t>(read(end[0], said + n, sizeof said - 1 - n), 0);
+    close(end[0]);
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(how == NONE ? status == 0 : WIFSIGNALED(status) && strstr(said, words));
+    if (how && !strstr(said, words))
+        printf("instead of '%s': %s\n", words, said);
+}
+
+static void test_misuses(cudaStream_t stream)
+{
+    static const char *const words[MISUSES] = {"",
+                                               "not all 32 lanes",
+                                               "not all 32 lanes",
+                                               "different places",
+                                               "multiple of 32 bytes",
+                                               "leading dimension",
+                                               "leading dimension",
+                                               "beyond the shared memory"};
+    for (int how = 0; how < MISUSES; how++)
+        dies(stream, how, words[how]);
+}
+
 /* Work waits for whoever waits for it; pageable memory is read at once, page-locked memory is not. */
 static void test_order(cudaStream_t stream)
 {
@@ -180,6 +290,8 @@ int main(void)
     CHECK(cudaStreamCreate(&stream) == cudaSuccess);
     test_kernels(stream);
     test_missing_barrier(stream);
+    test_matrices(stream);
+    test_misuses(stream);
     test_order(stream);
     test_refusals(stream);
     cudaStreamDestroy(stream);
