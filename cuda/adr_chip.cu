@@ -15,7 +15,7 @@
  * so a 128 px image needs no cluster; channels are separate, since a hold's velocity is read once, not once a step.
  * A side must be a multiple of its CX; other sides, and wider ones, go to adr_pull.cu.
  *
- * Registers (nvcc 13, sm_90): CX 1 and 2 160 to 168 (12 warps an SM), CX 8 175 to 243 (8 warps), none spilled; CX 4
+ * Registers (nvcc 13, sm_90): CX 1 and 2 160 to 168 (12 warps an SM), CX 8 175 to 247 (8 warps), none spilled; CX 4
  * all 128 that 16 warps can have, with 52 to 112 bytes of stores spilled (order 2: to 184), of which a lattice step of
  * 32 cells reloads about 6 words among its 512 instructions.
  *
@@ -107,7 +107,7 @@ static __device__ __forceinline__ void step_strip(const struct weights *w, const
 
 template <int CX, int ORDER, int WALLS, bool CLUSTER>
 static __global__ void __launch_bounds__(32 * warps_most(CX), CX > 2 ? 1 : 12 / warps_most(CX))
-    chip(struct adr_images g, int first_hold, int holds, int cluster)
+    chip(struct adr_images g, struct adr_launch l, int cluster)
 {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
     constexpr bool exists = true;
@@ -121,15 +121,17 @@ static __global__ void __launch_bounds__(32 * warps_most(CX), CX > 2 ? 1 : 12 / 
         const int cells = g.side * g.side, corner = s.first_row * g.side + s.column;
         float u[RY][CX] = {}, vx[RY][CX] = {}, vy[RY][CX] = {}, *phi = g.phi + (int64_t)which * cells + corner;
         int parity = 0;
+        if (g.hold[l.first].level > g.last[image])
+            return;
         if (CLUSTER)
             cluster_sync(); /* the neighbours have begun, so their shared memory may be written */
 #pragma unroll
         for (int j = 0; j < RY; j++)
             if (s.live && j < s.rows)
                 load_row<CX>(phi + j * g.side, u[j]);
-        for (int h = 0; h < holds; h++) {
-            const struct adr_hold *hold = &g.hold[first_hold + h];
-            const float *v = g.v + h * g.v_hold + (int64_t)g.field[image] * 2 * cells + corner, cs2 = hold->cs2;
+        for (int h = l.first; h < l.first + l.holds; h++) {
+            const struct adr_hold *hold = &g.hold[h];
+            const float *v = velocity_of(&g, &l, h, image) + corner, cs2 = hold->cs2;
             const float w0 = 1 - cs2;
             const struct weights w = {(1 - w0) / 2, w0, g.base, w0 / cs2, 2 / cs2}; /* w0 + 2 h is one exactly */
             const int steps = hold->steps, level = hold->level;
@@ -183,7 +185,7 @@ extern "C" struct adr_chip cuda_adr_chip_layout(struct device *d, int side, int 
 }
 
 template <int CX, int ORDER, int WALLS>
-static void launch(struct device *d, const struct adr_images *s, const struct adr_chip *c, int first, int holds)
+static void launch(struct device *d, const struct adr_images *s, const struct adr_chip *c, const struct adr_launch *l)
 {
     cudaStream_t stream = cuda_of(d)->stream;
     dim3 grid((unsigned)(s->images * s->channels * c->cluster)), block((unsigned)(32 * c->warps));
@@ -193,44 +195,46 @@ static void launch(struct device *d, const struct adr_images *s, const struct ad
             CUDA_TRY(cudaFuncSetAttribute(chip<CX, ORDER, WALLS, true>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                           (int)shared));
             CUDA_TRY(KERNEL_LAUNCH_CLUSTER((chip<CX, ORDER, WALLS, true>), (unsigned)c->cluster, grid, block, shared,
-                                           stream, *s, first, holds, c->cluster));
+                                           stream, *s, *l, c->cluster));
         }
     }
     if constexpr (CX <= 4)
         if (c->cluster == 1)
-            KERNEL_LAUNCH((chip<CX, ORDER, WALLS, false>), grid, block, shared, stream, *s, first, holds, 1);
+            KERNEL_LAUNCH((chip<CX, ORDER, WALLS, false>), grid, block, shared, stream, *s, *l, 1);
     CUDA_LAUNCHED(d, "adr_chip");
 }
 
 template <int CX, int ORDER>
-static void choose_walls(struct device *d, const struct adr_images *s, const struct adr_chip *c, int first, int holds)
+static void choose_walls(struct device *d, const struct adr_images *s, const struct adr_chip *c,
+                         const struct adr_launch *l)
 {
     if (s->walls == WALLS_BOUNCE_BACK)
-        launch<CX, ORDER, WALLS_BOUNCE_BACK>(d, s, c, first, holds);
+        launch<CX, ORDER, WALLS_BOUNCE_BACK>(d, s, c, l);
     else if (s->walls == WALLS_MIRROR)
-        launch<CX, ORDER, WALLS_MIRROR>(d, s, c, first, holds);
+        launch<CX, ORDER, WALLS_MIRROR>(d, s, c, l);
     else
-        launch<CX, ORDER, WALLS_PERIODIC>(d, s, c, first, holds);
+        launch<CX, ORDER, WALLS_PERIODIC>(d, s, c, l);
 }
 
 template <int CX>
-static void choose_order(struct device *d, const struct adr_images *s, const struct adr_chip *c, int first, int holds)
+static void choose_order(struct device *d, const struct adr_images *s, const struct adr_chip *c,
+                         const struct adr_launch *l)
 {
     if (s->order == 1)
-        choose_walls<CX, 1>(d, s, c, first, holds);
+        choose_walls<CX, 1>(d, s, c, l);
     else
-        choose_walls<CX, 2>(d, s, c, first, holds);
+        choose_walls<CX, 2>(d, s, c, l);
 }
 
-extern "C" void cuda_adr_chip(struct device *d, const struct adr_images *s, const struct adr_chip *c, int first,
-                              int holds)
+extern "C" void cuda_adr_chip(struct device *d, const struct adr_images *s, const struct adr_chip *c,
+                              const struct adr_launch *l)
 {
     if (c->columns == 1)
-        choose_order<1>(d, s, c, first, holds);
+        choose_order<1>(d, s, c, l);
     else if (c->columns == 2)
-        choose_order<2>(d, s, c, first, holds);
+        choose_order<2>(d, s, c, l);
     else if (c->columns == 4)
-        choose_order<4>(d, s, c, first, holds);
+        choose_order<4>(d, s, c, l);
     else
-        choose_order<8>(d, s, c, first, holds);
+        choose_order<8>(d, s, c, l);
 }

@@ -16,7 +16,7 @@
  * multiple of CX and RY, since strips that end early cost the others a quarter more instructions; other sides go to
  * adr_pull.cu.
  *
- * Registers (nvcc 13, sm_80 and sm_90): all 128; 8 to 60 bytes of stores spilled at CX 1 to 4, 92 to 108 at CX 8; a
+ * Registers (nvcc 13, sm_80 and sm_90): all 128; 8 to 64 bytes of stores spilled at CX 1 to 4, 96 to 120 at CX 8; a
  * step of CX 2, 4, 8 reloads 2, 9, 12 words.
  *
  * Count for order 1, read from the compiled step (mirror walls): 46 FP instructions a cell, 6/CX shuffles, selects at
@@ -270,7 +270,7 @@ static __device__ __forceinline__ void sum_strip(const float (&f)[RY][D2Q9][CX],
 
 template <int CX, int RY, int ORDER, bool REGULARIZED, bool CLUSTER>
 static __global__ void __launch_bounds__(32 * warps_most(CX), CX == 1 ? 4 : 1)
-    chip_bgk(struct adr_images g, int first_hold, int holds, int cluster)
+    chip_bgk(struct adr_images g, struct adr_launch l, int cluster)
 {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
     constexpr bool exists = true;
@@ -288,13 +288,15 @@ static __global__ void __launch_bounds__(32 * warps_most(CX), CX == 1 ? 4 : 1)
         int parity = 0;
         if (g.walls == WALLS_PERIODIC)
             s.first = s.last = s.lanes.first = s.lanes.last = false;
+        if (g.hold[l.first].level > g.last[image])
+            return;
         if (CLUSTER)
             cluster_sync(); /* the neighbours have begun, so their shared memory may be written */
 #pragma unroll
         for (int j = 0; j < RY; j++) {
             if (!s.live)
                 break;
-            if (first_hold == 0) { /* at rest, until the first collision makes it equilibrium */
+            if (l.first == 0) { /* at rest, until the first collision makes it equilibrium */
                 load_row<CX>(phi + j * g.side, f[j][D2Q9_REST]);
                 continue;
             }
@@ -302,9 +304,9 @@ static __global__ void __launch_bounds__(32 * warps_most(CX), CX == 1 ? 4 : 1)
             for (int i = 0; i < D2Q9; i++)
                 load_row<CX>(state + i * cells + j * g.side, f[j][i]);
         }
-        for (int h = 0; h < holds; h++) {
-            const struct adr_hold *hold = &g.hold[first_hold + h];
-            const float *v = g.v + h * g.v_hold + (int64_t)g.field[image] * 2 * cells + corner;
+        for (int h = l.first; h < l.first + l.holds; h++) {
+            const struct adr_hold *hold = &g.hold[h];
+            const float *v = velocity_of(&g, &l, h, image) + corner;
             const int steps = hold->steps, level = hold->level;
             struct relaxation k = {};
             float u[RY][CX];
@@ -327,7 +329,7 @@ static __global__ void __launch_bounds__(32 * warps_most(CX), CX == 1 ? 4 : 1)
             }
             for (int step = 0; step < steps; step++, parity ^= 1) {
                 if (step <= 1) /* the very first step relaxes at once */
-                    k = relaxation_of(&g, hold->cs2, first_hold + h + step ? hold->tau : 1.0f);
+                    k = relaxation_of(&g, hold->cs2, h + step ? hold->tau : 1.0f);
                 step_strip<CX, RY, ORDER, REGULARIZED, CLUSTER>(&k, &s, bounce, parity, f, vx, vy);
             }
             if (hold->last_of_level) {
@@ -383,45 +385,44 @@ extern "C" struct adr_chip cuda_adr_chip_bgk_layout(struct device *d, int side, 
 }
 
 template <int CX, int RY, int ORDER, bool REGULARIZED>
-static void launch(struct device *d, const struct adr_images *s, const struct adr_chip *c, int first, int holds)
+static void launch(struct device *d, const struct adr_images *s, const struct adr_chip *c, const struct adr_launch *l)
 {
     cudaStream_t stream = cuda_of(d)->stream;
     dim3 grid((unsigned)(s->images * s->channels * c->cluster)), block((unsigned)(32 * c->warps));
     if constexpr (CX >= 4) {
         clusters_most<CX, RY, ORDER, REGULARIZED>(c);
         CUDA_TRY(KERNEL_LAUNCH_CLUSTER((chip_bgk<CX, RY, ORDER, REGULARIZED, true>), (unsigned)c->cluster, grid, block,
-                                       shared_bytes(c), stream, *s, first, holds, c->cluster));
+                                       shared_bytes(c), stream, *s, *l, c->cluster));
     } else {
-        KERNEL_LAUNCH((chip_bgk<CX, RY, ORDER, REGULARIZED, false>), grid, block, shared_bytes(c), stream, *s, first,
-                      holds, 1);
+        KERNEL_LAUNCH((chip_bgk<CX, RY, ORDER, REGULARIZED, false>), grid, block, shared_bytes(c), stream, *s, *l, 1);
     }
     CUDA_LAUNCHED(d, "adr_chip_bgk");
 }
 
 template <int CX, int RY>
-static void choose(struct device *d, const struct adr_images *s, const struct adr_chip *c, int first, int holds)
+static void choose(struct device *d, const struct adr_images *s, const struct adr_chip *c, const struct adr_launch *l)
 {
     if (s->order == 1 && s->collision == LBM_REGULARIZED)
-        launch<CX, RY, 1, true>(d, s, c, first, holds);
+        launch<CX, RY, 1, true>(d, s, c, l);
     else if (s->order == 1)
-        launch<CX, RY, 1, false>(d, s, c, first, holds);
+        launch<CX, RY, 1, false>(d, s, c, l);
     else if (s->collision == LBM_REGULARIZED)
-        launch<CX, RY, 2, true>(d, s, c, first, holds);
+        launch<CX, RY, 2, true>(d, s, c, l);
     else
-        launch<CX, RY, 2, false>(d, s, c, first, holds);
+        launch<CX, RY, 2, false>(d, s, c, l);
 }
 
-extern "C" void cuda_adr_chip_bgk(struct device *d, const struct adr_images *s, const struct adr_chip *c, int first,
-                                  int holds)
+extern "C" void cuda_adr_chip_bgk(struct device *d, const struct adr_images *s, const struct adr_chip *c,
+                                  const struct adr_launch *l)
 {
     if (c->columns == 1 && c->rows == 7)
-        choose<1, 7>(d, s, c, first, holds);
+        choose<1, 7>(d, s, c, l);
     else if (c->columns == 1)
-        choose<1, 8>(d, s, c, first, holds);
+        choose<1, 8>(d, s, c, l);
     else if (c->columns == 2)
-        choose<2, 4>(d, s, c, first, holds);
+        choose<2, 4>(d, s, c, l);
     else if (c->columns == 4)
-        choose<4, 2>(d, s, c, first, holds);
+        choose<4, 2>(d, s, c, l);
     else
-        choose<8, 1>(d, s, c, first, holds);
+        choose<8, 1>(d, s, c, l);
 }

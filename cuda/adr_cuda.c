@@ -4,8 +4,10 @@
  * adr_cuda.h.
  *
  * PECLET_ADR_KERNEL=pull takes the pull kernel where a chip kernel would do, PECLET_ADR_KERNEL=N
- * gives a block of the chip kernels at most N warps; PECLET_ADR_FIELDS: adr_fft.c. For tests and
- * comparisons. */
+ * gives a block of the chip kernels at most N warps; PECLET_ADR_FIELDS: adr_fft.c;
+ * PECLET_ADR_ITEMS=N: a launch has room for N items, and those of one more hold, not for
+ * batch_bytes. For tests and comparisons. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,14 +26,16 @@ struct call {
     uint64_t *key;
     int64_t *slot;
     struct adr_heat_capture *heat;
-    int *field, *last, *field_last, *start, *follow;
+    int *field, *begin, *last, *start, *follow;
 };
 
 struct adr {
     const struct adr_plan *plan; /* borrowed */
-    int most, holds, at_once;    /* images and holds at once; holds of the plan */
+    int most, holds, items;      /* images at once; holds of the plan; items of a launch */
     struct adr_hold *hold;       /* [holds] */
     unsigned char *wanted;       /* [levels + 1] */
+    int *ends, *next; /* [levels + 1], [most]: the images with this last level; -1 ends */
+    int *fields;      /* [levels + 1]: that the level needs */
     struct adr_flow flow;
     struct adr_images images;
     struct adr_heat heat;
@@ -65,7 +69,7 @@ static struct call call_pieces(const struct adr *a, int captures, char *base, si
     c.slot = piece(&p, all * sizeof *c.slot);
     c.field = piece(&p, images * sizeof *c.field);
     c.last = piece(&p, images * sizeof *c.last);
-    c.field_last = piece(&p, images * sizeof *c.field_last);
+    c.begin = piece(&p, ((size_t)a->holds + 1) * sizeof *c.begin);
     c.follow = piece(&p, all * sizeof *c.follow);
     if (a->plan->kind == FORWARD_HEAT)
         c.heat = piece(&p, all * sizeof *c.heat);
@@ -121,14 +125,31 @@ static size_t fields_most(const struct adr *a)
     return a->flow.parts ? (size_t)a->most : 1;
 }
 
+/* Items of a launch: one hold of a full call and as many more as batch_bytes hold, in whole batches
+ * of transforms. */
+static int items_most(const struct adr *a)
+{
+    const struct adr_flow *f = &a->flow;
+    const char *asked = getenv("PECLET_ADR_ITEMS");
+    size_t side = (size_t)a->plan->side, cells = side * side, count = (size_t)f->count;
+    size_t part = (f->fft ? 0 : count * (count + side)) + cells;
+    size_t bytes = (2 * cells + (size_t)f->parts * part) * sizeof(float);
+    size_t fields = fields_most(a), all = (size_t)a->holds * fields;
+    size_t items = fields + (asked ? (size_t)atoi(asked) : batch_bytes / bytes);
+    size_t batch = (size_t)adr_fft_batch(f->fft), parts = f->parts == 2 ? 2 : 1;
+    REQUIRE(all <= INT_MAX);
+    items = f->kind == VELOCITY_NONE ? 1 : items < all ? items : all;
+    return (int)((items * parts + batch - 1) / batch * batch / parts);
+}
+
 static void lbm_pieces(struct adr *a, struct pieces *p)
 {
     struct adr_flow *f = &a->flow;
     struct adr_images *s = &a->images;
     size_t cells = (size_t)a->plan->side * (size_t)a->plan->side, fields = fields_most(a);
-    size_t parts = fields * (size_t)f->parts, count = (size_t)f->count,
-           at_once = (size_t)a->at_once, batch = (size_t)adr_fft_batch(f->fft);
-    size_t products = f->fft ? 0 : at_once * parts * count, components = 2 * at_once * fields;
+    size_t parts = fields * (size_t)f->parts, count = (size_t)f->count, items = (size_t)a->items;
+    size_t products = f->fft ? 0 : items * (size_t)f->parts * count;
+    size_t chunks = (cells + ADR_CHUNK - 1) / ADR_CHUNK;
     size_t values = (size_t)a->most * (size_t)a->plan->channels * cells;
     int populations = a->plan->collision != LBM_EQUILIBRIUM;
     struct adr_hold *hold = piece(p, (size_t)a->holds * sizeof *hold);
@@ -137,8 +158,9 @@ static void lbm_pieces(struct adr *a, struct pieces *p)
     f->part_b = piece(p, parts * count * count * sizeof(float));
     f->coefficient = piece(p, products * count * sizeof(float));
     f->middle = piece(p, products * (size_t)a->plan->side * sizeof(float));
-    f->psi = piece(p, f->parts == 1 ? at_once * fields * cells * sizeof(float) : 0);
-    f->v = piece(p, (components + batch - 1) / batch * batch * cells * sizeof(float));
+    f->psi = piece(p, f->parts == 1 ? items * cells * sizeof(float) : 0);
+    f->v = piece(p, 2 * items * cells * sizeof(float));
+    f->sums = piece(p, f->parts && chunks > 1 ? items * chunks * 4 * sizeof *f->sums : 0);
     f->seen = piece(p, (size_t)a->holds * fields * sizeof *f->seen);
     f->seen_all = piece(p, sizeof *f->seen_all);
     s->phi = piece(p, values * sizeof(float));
@@ -182,13 +204,7 @@ static void lbm_create(struct device *d, struct adr *a)
                       ? cuda_adr_chip_layout(d, plan->side, warps)
                       : cuda_adr_chip_bgk_layout(d, plan->side, warps);
     }
-    size_t count = (size_t)a->flow.count;
-    size_t part = (a->flow.fft ? 0 : count * (count + side)) + cells;
-    size_t hold_bytes = fields_most(a) * (2 * cells + (size_t)a->flow.parts * part) * sizeof(float);
-    size_t at_once = batch_bytes / hold_bytes + 1;
-    a->at_once = plan->velocity == VELOCITY_NONE ? 1
-                 : at_once < (size_t)a->holds    ? (int)at_once
-                                                 : a->holds;
+    a->items = items_most(a);
     pieces_create(d, a, lbm_pieces);
     double range = plan->value_high - plan->value_low, base = 0;
     if (plan->value_low > 0 || plan->collision != LBM_EQUILIBRIUM)
@@ -238,6 +254,9 @@ struct adr *cuda_adr_create(struct device *d, const struct adr_plan *plan, int m
     a->most = (size_t)max_images < most ? max_images : (int)most;
     a->most = a->most > 0 ? a->most : 1;
     a->wanted = mem_alloc((size_t)plan->level_count + 1);
+    a->ends = mem_alloc(((size_t)plan->level_count + 1) * sizeof *a->ends);
+    a->fields = mem_alloc(((size_t)plan->level_count + 1) * sizeof *a->fields);
+    a->next = mem_alloc((size_t)a->most * sizeof *a->next);
     if (plan->kind == FORWARD_HEAT)
         heat_create(d, a);
     else
@@ -256,27 +275,42 @@ void cuda_adr_destroy(struct device *d, struct adr *a)
     d->ops->free(d, a->memory);
     mem_free(a->hold);
     mem_free(a->wanted);
+    mem_free(a->ends);
+    mem_free(a->fields);
+    mem_free(a->next);
     mem_free(a);
 }
 
-/* Fills field and key; returns how many different fields there are. */
-static int number_fields(const struct adr *a, int n, const uint64_t *keys, struct call *c)
+/* Numbers fields and items (adr_cuda.h) by the images' last levels: fills field, key and begin;
+ * returns how many holds are needed. */
+static int number_items(struct adr *a, int n, const uint64_t *keys, struct call *c)
 {
-    int fields = 0;
-    for (int i = 0; i < n; i++) {
-        int j = a->plan->realisations > 0 ? 0 : fields;
-        while (j < fields && c->key[j] != keys[i])
-            j++;
-        if (a->flow.parts == 0)
-            j = 0;
-        c->key[j] = keys[i];
-        c->field[i] = j;
-        if (j == fields) {
-            c->field_last[j] = 0;
-            fields++;
-        }
+    int fields = 0, levels = a->plan->level_count, hold = 0;
+    for (int level = 0; level <= levels; level++)
+        a->ends[level] = -1;
+    for (int i = n - 1; i >= 0; i--) {
+        a->next[i] = a->ends[c->last[i]];
+        a->ends[c->last[i]] = i;
     }
-    return fields;
+    for (int level = levels; level > 0; level--) {
+        for (int i = a->ends[level]; i >= 0; i = a->next[i]) {
+            int j = a->plan->realisations > 0 ? 0 : fields;
+            while (j < fields && c->key[j] != keys[i])
+                j++;
+            if (a->flow.parts == 0)
+                j = 0;
+            c->key[j] = keys[i];
+            c->field[i] = j;
+            fields += j == fields;
+        }
+        a->fields[level] = fields;
+    }
+    c->begin[0] = 0;
+    for (; hold < a->holds && a->fields[a->hold[hold].level] > 0; hold++) {
+        int made = a->plan->velocity == VELOCITY_NONE ? 0 : a->fields[a->hold[hold].level];
+        c->begin[hold + 1] = c->begin[hold] + made;
+    }
+    return hold;
 }
 
 /* Captures of the images [first, first + n) into lists; returns how many there are. */
@@ -307,36 +341,41 @@ static int list_captures(struct adr *a, int first, int n, int captures,
     return count;
 }
 
-static void set_fields(struct adr *a, int fields, const struct call *on_device)
+/* The launch that begins with hold `first`: as many of the `end` holds as its memory takes. */
+static struct adr_launch next_launch(const struct adr *a, const int *begin, int first, int end)
 {
-    a->flow.fields = fields;
-    a->flow.key = on_device->key;
-    a->flow.last = on_device->field_last;
+    int holds = 1;
+    while (first + holds < end && begin[first + holds + 1] - begin[first] <= a->items)
+        holds++;
+    return (struct adr_launch){first, holds, begin[first], begin[first + holds] - begin[first]};
 }
 
-/* Velocities and lattice steps until no image needs more; returns the holds done. */
-static int run_holds(struct device *d, struct adr *a, int last_level)
+/* What the velocities of this call are made from, up to hold `end`. */
+static void start_fields(struct device *d, struct adr *a, const struct call *c,
+                         const struct call *on_device, int end)
 {
-    struct adr_images *s = &a->images;
-    int end = 0, holds;
-    while (end < a->holds && a->hold[end].level <= last_level)
-        end++;
-    s->v_hold = a->plan->velocity == VELOCITY_NONE
-                    ? 0
-                    : (int64_t)a->flow.fields * 2 * a->plan->side * a->plan->side;
-    cuda_adr_phases(d, &a->flow);
-    for (int first = 0; first < end; first += holds) {
-        holds = a->plan->velocity == VELOCITY_NONE || end - first < a->at_once ? end - first
-                                                                               : a->at_once;
-        cuda_adr_fields(d, &a->flow, first, holds);
+    struct adr_flow *f = &a->flow;
+    f->fields = end > 0 ? a->fields[a->hold[0].level] : 0;
+    f->key = on_device->key;
+    f->begin = a->images.begin = on_device->begin;
+    d->ops->zero(d, f->seen, (size_t)c->begin[end] * sizeof *f->seen);
+    cuda_adr_phases(d, f);
+}
+
+/* Velocities and lattice steps of the holds [0, end). */
+static void run_holds(struct device *d, struct adr *a, const int *begin, int end)
+{
+    struct adr_launch l;
+    for (int first = 0; first < end; first += l.holds) {
+        l = next_launch(a, begin, first, end);
+        cuda_adr_fields(d, &a->flow, &l);
         if (a->chip.columns && a->plan->collision == LBM_EQUILIBRIUM)
-            cuda_adr_chip(d, s, &a->chip, first, holds);
+            cuda_adr_chip(d, &a->images, &a->chip, &l);
         else if (a->chip.columns)
-            cuda_adr_chip_bgk(d, s, &a->chip, first, holds);
+            cuda_adr_chip_bgk(d, &a->images, &a->chip, &l);
         else
-            cuda_adr_pull(d, s, a->hold, first, holds, a->wanted);
+            cuda_adr_pull(d, &a->images, a->hold, &l, a->wanted);
     }
-    return end;
 }
 
 /* What the card saw since the last time. */
@@ -366,16 +405,11 @@ void cuda_adr_run(struct device *d, struct adr *a, int n, const uint64_t *keys, 
     if (captures > a->capture_room)
         call_room(d, a, captures);
     for (int first = 0; first < n; first += a->most) {
-        int images = n - first < a->most ? n - first : a->most, last_level = 0;
+        int images = n - first < a->most ? n - first : a->most;
         struct call c = call_pieces(a, a->capture_room, a->call_host, &bytes);
         struct call on_device = call_pieces(a, a->capture_room, a->call_device, &bytes);
         int count = list_captures(a, first, images, captures, capture, &c);
-        int fields = number_fields(a, images, keys + first, &c);
-        for (int i = 0; i < images; i++) {
-            int *field_last = &c.field_last[c.field[i]];
-            *field_last = c.last[i] > *field_last ? c.last[i] : *field_last;
-            last_level = c.last[i] > last_level ? c.last[i] : last_level;
-        }
+        int end = number_items(a, images, keys + first, &c);
         d->ops->upload(d, a->call_device, a->call_host, a->call_bytes);
         if (a->plan->kind == FORWARD_HEAT) {
             a->heat.images = images;
@@ -393,11 +427,11 @@ void cuda_adr_run(struct device *d, struct adr *a, int n, const uint64_t *keys, 
         s->slot = on_device.slot;
         s->u = u;
         s->delta = delta;
-        set_fields(a, fields, &on_device);
         cuda_adr_load(d, s, u0 + (size_t)first * values);
-        int holds = run_holds(d, a, last_level);
-        if (holds > 0 && a->plan->velocity != VELOCITY_NONE)
-            cuda_adr_seen(d, &a->flow, holds);
+        start_fields(d, a, &c, &on_device, end);
+        run_holds(d, a, c.begin, end);
+        if (c.begin[end] > 0)
+            cuda_adr_seen(d, &a->flow, end);
     }
     a->unread_images += n;
     if (stats)
@@ -418,12 +452,13 @@ void cuda_adr_velocity(struct device *d, struct adr *a, int n, const uint64_t *k
         int images = n - first < a->most ? n - first : a->most;
         struct call c = call_pieces(a, a->capture_room, a->call_host, &bytes);
         struct call on_device = call_pieces(a, a->capture_room, a->call_device, &bytes);
-        set_fields(a, number_fields(a, images, keys + first, &c), &on_device);
         for (int i = 0; i < images; i++)
-            c.field_last[c.field[i]] = level;
+            c.last[i] = level;
+        int end = number_items(a, images, keys + first, &c);
+        struct adr_launch one = next_launch(a, c.begin, hold, hold + 1);
         d->ops->upload(d, a->call_device, a->call_host, a->call_bytes);
-        cuda_adr_phases(d, &a->flow);
-        cuda_adr_fields(d, &a->flow, hold, 1);
+        start_fields(d, a, &c, &on_device, end);
+        cuda_adr_fields(d, &a->flow, &one);
         for (int i = 0; i < images; i++)
             d->ops->copy(d, (char *)v + (size_t)(first + i) * field,
                          (const char *)a->flow.v + (size_t)c.field[i] * field, field);

@@ -6,14 +6,18 @@
  *     adr_waves.cu    random phases, their turning, sums of waves as matrix products
  *     adr_fft.c       the same sums by cuFFT; adr_fft.cu: spectra and cells around it
  *     adr_velocity.cu waves to velocity: curl, scale, limits, statistics
+ *     adr_items.cuh   the items of a launch (below)
  *     adr_pull.cu     lattice steps, one launch each: every collision and side; the oracle of the next
  *     adr_chip.cu     lattice steps of many holds in one launch, the image kept in registers; adr_chip.cuh: a row
  *     adr_chip_bgk.cu the same with nine populations; adr_strip.cuh: what these two share
  *     adr_heat.cu     exact blur
  *
  * A hold is a stretch of lattice steps with one velocity. Velocities are made for several holds and all images at
- * once, so that no launch is small; fields that images share (closed forms, realisations) are made once. All structs
- * below go to kernels by value; their pointers are device memory. */
+ * once, so that no launch is small; fields that images share (closed forms, realisations) are made once. A field ends
+ * with the last level that an image of it is captured at, and nothing is made past its end: fields are numbered by
+ * descending end, so that a hold needs the first few of them. One field of one hold is an item; the items of a call
+ * are numbered hold by hold, field j of hold h being begin[h] + j. All structs below go to kernels by value; their
+ * pointers are device memory. */
 #pragma once
 #include "cuda_ops.h"
 #include "device/half_spectrum.h"
@@ -27,6 +31,12 @@ struct adr_hold {
     float cs2, tau;
     double theta;     /* of the phases */
     double speed, alpha;
+};
+
+/* The holds [first, first + holds) at once: items [begin, begin + items) of the call, which memory of a launch has in
+ * this order. */
+struct adr_launch {
+    int first, holds, begin, items;
 };
 
 /* out[r, c] = sum_k in[r, k] wave_k(c), c = 0..n-1, for the rows of many matrices. Waves and symmetry as in
@@ -44,10 +54,12 @@ struct adr_rows {
 void cuda_adr_transform(struct device *d, const struct adr_waves_table *w, int64_t matrices, int rows,
                         struct adr_rows in, struct adr_rows out);
 
-struct adr_seen { /* of one field: (|vx|+|vy|)/cs2, v.v/2/alpha, factor of cap_ratio */
-    float ratio, diffusion, cut;
+enum { ADR_CHUNK = 4096 }; /* cells of a field that one block brings to size */
+/* Of one item before cap_ratio: the largest |vx|+|vy| and v.v, as the bits of floats, which grow with them. */
+struct adr_seen {
+    int sum, square;
 };
-struct adr_seen_all {
+struct adr_seen_all { /* largest (|vx|+|vy|)/cs2 and v.v/2/alpha, smallest factor of cap_ratio */
     int64_t fields, over;
     double ratio, diffusion, cut;
 };
@@ -66,22 +78,24 @@ struct adr_flow {
     const float *given;     /* [frames, 2, L, L] kinds in closed form, V = 1 */
     const struct adr_hold *hold; /* all of the plan */
 
-    int fields;
+    int fields; /* that any hold needs */
     const uint64_t *key;    /* [fields] */
-    const int *last;        /* [fields] level after which nobody needs it */
+    const int *begin;       /* [holds of the plan + 1]; all 0 with VELOCITY_NONE */
     float *part_a, *part_b; /* [fields, parts, count, count]: coefficients at theta = 0 and a quarter turn on */
-    float *coefficient;     /* [holds, fields, parts, count, count]; with fft NULL */
-    float *middle;          /* [holds, fields, parts, count, L]; with fft NULL */
-    float *psi;             /* [holds, fields, L, L] */
-    float *v;               /* [holds, fields, 2, L, L] lattice units; with fft whole batches of it */
-    struct adr_seen *seen;  /* [holds of the plan, fields] */
+    /* [items] here is room for those of a launch; with fft for whole batches */
+    float *coefficient;     /* [items, parts, count, count]; with fft NULL */
+    float *middle;          /* [items, parts, count, L]; with fft NULL */
+    float *psi;             /* [items, L, L] */
+    float *v;               /* [items, 2, L, L] lattice units */
+    double *sums;           /* [items, chunks, 4]: of vx, vy, vx^2, vy^2 before their scale; with one chunk NULL */
+    struct adr_seen *seen;  /* [items of the call], at first 0 */
     struct adr_seen_all *seen_all;
 };
-/* Random phases of all fields; the sums of waves of holds [first, first + holds): psi, or the two components before
- * their scale in v; the velocities of these holds, sums included. */
+/* Random phases of all fields; the sums of waves of a launch: psi, or the two components before their scale in v; the
+ * velocities of a launch, sums included. */
 void cuda_adr_phases(struct device *d, const struct adr_flow *f);
-void cuda_adr_sums(struct device *d, const struct adr_flow *f, int first, int holds);
-void cuda_adr_fields(struct device *d, const struct adr_flow *f, int first, int holds);
+void cuda_adr_sums(struct device *d, const struct adr_flow *f, const struct adr_launch *l);
+void cuda_adr_fields(struct device *d, const struct adr_flow *f, const struct adr_launch *l);
 /* One batch of transforms, fields of one batch number: half spectra in, L x L cells out. */
 struct adr_half {
     int side, batch, fold;   /* fold: sine waves, their cells come even ones first, then odd ones in reverse */
@@ -93,12 +107,12 @@ struct adr_half {
 struct adr_fft *adr_fft_create(struct device *d, enum fft_kind kind, const struct cpu_waves *w);
 void adr_fft_destroy(struct device *d, struct adr_fft *t); /* t may be NULL */
 int adr_fft_batch(const struct adr_fft *t); /* 1 for NULL */
-void adr_fft_sums(struct device *d, const struct adr_flow *f, int first, int holds);
-/* Spectra of the parts [from, from + batch) of all `items` of a launch ([holds, fields, parts]), zero beyond them and
- * where nobody needs the field; the cells of such parts in order. */
-void cuda_adr_half_fill(struct device *d, const struct adr_flow *f, const struct adr_half *h, int first, int from,
-                        int items);
-void cuda_adr_half_unfold(struct device *d, const struct adr_half *h, int items, float *out);
+void adr_fft_sums(struct device *d, const struct adr_flow *f, const struct adr_launch *l);
+/* Spectra of [from, from + batch) of the [items, parts] of a launch, zero beyond them; the cells of `count` of a batch
+ * in order. */
+void cuda_adr_half_fill(struct device *d, const struct adr_flow *f, const struct adr_half *h,
+                        const struct adr_launch *l, int from);
+void cuda_adr_half_unfold(struct device *d, const struct adr_half *h, int count, float *out);
 /* What the holds [0, holds) of this call saw is added to *seen_all. */
 void cuda_adr_seen(struct device *d, const struct adr_flow *f, int holds);
 
@@ -117,9 +131,9 @@ struct adr_images {
     float *phi;      /* [images, channels, L, L] */
     float *f, *next; /* [images, channels, 9, L, L] populations less w_i base; pull: before they move, chip: after */
     const struct adr_hold *hold;
-    const float *v;  /* of the first hold of a launch, then v_hold floats on */
-    int64_t v_hold;
-    const int *field; /* [images] */
+    const float *v;   /* [items of a launch, 2, L, L] */
+    const int *begin; /* as in adr_flow */
+    const int *field; /* [images] that are captured past level 0 */
     const int *last;  /* [images] last captured level */
     const int *start, *follow;
     const int64_t *slot;
@@ -128,9 +142,9 @@ struct adr_images {
 };
 /* u0 [images, L, L, channels] to phi, and to the captures of level 0. */
 void cuda_adr_load(struct device *d, const struct adr_images *s, const float *u0);
-/* Holds [first, first + holds) by the pull kernel; `hold` are the same on the host. wanted [levels + 1]: some image
+/* The holds of a launch by the pull kernel; `hold` are the plan's on the host. wanted [levels + 1]: some image
  * captures the level. Swaps f and next. */
-void cuda_adr_pull(struct device *d, struct adr_images *s, const struct adr_hold *hold, int first, int holds,
+void cuda_adr_pull(struct device *d, struct adr_images *s, const struct adr_hold *hold, const struct adr_launch *l,
                    const unsigned char *wanted);
 
 /* How the chip kernel (tau = 1) would take images of this side: columns a lane, rows a warp, warps a block, blocks a
@@ -139,10 +153,11 @@ struct adr_chip {
     int columns, rows, warps, cluster;
 };
 struct adr_chip cuda_adr_chip_layout(struct device *d, int side, int warps_limit);
-void cuda_adr_chip(struct device *d, const struct adr_images *s, const struct adr_chip *c, int first, int holds);
+void cuda_adr_chip(struct device *d, const struct adr_images *s, const struct adr_chip *c, const struct adr_launch *l);
 /* The same for nine populations, which are in s->f between launches. */
 struct adr_chip cuda_adr_chip_bgk_layout(struct device *d, int side, int warps_limit);
-void cuda_adr_chip_bgk(struct device *d, const struct adr_images *s, const struct adr_chip *c, int first, int holds);
+void cuda_adr_chip_bgk(struct device *d, const struct adr_images *s, const struct adr_chip *c,
+                       const struct adr_launch *l);
 
 /* Exact blur. */
 struct adr_heat {

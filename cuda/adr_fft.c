@@ -113,16 +113,16 @@ int adr_fft_batch(const struct adr_fft *t)
     return t ? t->half.batch : 1;
 }
 
-void adr_fft_sums(struct device *d, const struct adr_flow *f, int first, int holds)
+void adr_fft_sums(struct device *d, const struct adr_flow *f, const struct adr_launch *l)
 {
     const struct adr_half *h = &f->fft->half;
     int64_t cells = (int64_t)f->side * f->side;
-    int items = holds * f->fields * f->parts;
-    for (int from = 0; from < items; from += h->batch) {
-        cuda_adr_half_fill(d, f, h, first, from, items);
+    int all = l->items * f->parts;
+    for (int from = 0; from < all; from += h->batch) {
+        cuda_adr_half_fill(d, f, h, l, from);
         FFT_TRY(cufftExecC2R(f->fft->plan, h->spectrum, h->fold ? h->cells : f->v + from * cells));
         if (h->fold)
-            cuda_adr_half_unfold(d, h, items - from < h->batch ? items - from : h->batch,
+            cuda_adr_half_unfold(d, h, all - from < h->batch ? all - from : h->batch,
                                  f->psi + from * cells);
     }
 }
@@ -149,9 +149,9 @@ int adr_fft_batch(const struct adr_fft *t)
     return 1;
 }
 
-void adr_fft_sums(struct device *d, const struct adr_flow *f, int first, int holds)
+void adr_fft_sums(struct device *d, const struct adr_flow *f, const struct adr_launch *l)
 {
-    (void)d, (void)f, (void)first, (void)holds;
+    (void)d, (void)f, (void)l;
 }
 
 #endif

@@ -6,8 +6,7 @@
  * Bytes a cell: fill reads parts a and b, 8, and writes 4; the coefficients' frequencies come from the caches, once for
  * ITEMS fields. Unfold reads 4 and writes 4, both in runs of half a row. Memory bound, 70 % of the bandwidth expected.
  * Not measured on a GPU yet. */
-#include "adr_cuda.h"
-#include "kernel.cuh"
+#include "adr_items.cuh"
 
 enum { THREADS = 128, ITEMS = 4 };
 
@@ -16,8 +15,8 @@ static __device__ __forceinline__ int place_of(int count, int along_y, int along
     return along_y < 0 || along_x < 0 ? -1 : along_y * count + along_x;
 }
 
-/* A thread has frequency m along x and rows n and -n of ITEMS fields: both need the same four coefficients. */
-static __global__ void fill_half(struct adr_flow f, struct adr_half h, int first, int from, int items)
+/* A thread has frequency m along x and rows n and -n of ITEMS half spectra: both need the same four coefficients. */
+static __global__ void fill_half(struct adr_flow f, struct adr_half h, struct adr_launch l, int from)
 {
     int columns = h.side / 2 + 1, cell = (int)(blockIdx.x * blockDim.x + threadIdx.x);
     int column = cell % columns, row = cell / columns, turned = -1;
@@ -27,20 +26,22 @@ static __global__ void fill_half(struct adr_flow f, struct adr_half h, int first
     int place[4] = {place_of(f.count, y.even, x.even), place_of(f.count, y.odd, x.odd),
                     place_of(f.count, y.even, x.odd), place_of(f.count, y.odd, x.even)};
     float cosine[4], sine[4];
-    int end = ((int)blockIdx.y + 1) * ITEMS;
-    for (int i = (int)blockIdx.y * ITEMS; i < end && i < h.batch; i++) {
-        int item = from + i, step = item / f.parts / f.fields, field = item / f.parts % f.fields;
+    int first = (int)blockIdx.y * ITEMS, hold = hold_of(f.begin, &l, (from + first) / f.parts);
+    for (int i = first; i < first + ITEMS && i < h.batch; i++) {
+        int item = (from + i) / f.parts;
         float w[4] = {0, 0, 0, 0};
-        if (item < items && f.hold[first + step].level <= f.last[field]) {
-            int64_t part = ((int64_t)field * f.parts + item % f.parts) * f.count * f.count;
-            for (int k = 0; k < 4 && step != turned; k++) {
-                double t = place[k] < 0 ? 0 : f.turns[place[k]] * f.hold[first + step].theta;
+        if (item < l.items) {
+            hold += l.begin + item >= f.begin[hold + 1];
+            int64_t part = (int64_t)(l.begin + item - f.begin[hold]) * f.parts + (from + i) % f.parts;
+            const float *part_a = f.part_a + part * f.count * f.count, *part_b = f.part_b + part * f.count * f.count;
+            for (int k = 0; k < 4 && hold != turned; k++) {
+                double t = place[k] < 0 ? 0 : f.turns[place[k]] * f.hold[hold].theta;
                 sincospif(2.0f * (float)(t - rint(t)), &sine[k], &cosine[k]);
             }
-            turned = step;
+            turned = hold;
             for (int k = 0; k < 4; k++)
                 if (place[k] >= 0)
-                    w[k] = f.part_a[part + place[k]] * cosine[k] + f.part_b[part + place[k]] * sine[k];
+                    w[k] = part_a[place[k]] * cosine[k] + part_b[place[k]] * sine[k];
         }
         float2 *to = h.spectrum + (int64_t)i * h.side * columns + column;
         for (int s = 1; s >= -1; s -= 2) {
@@ -53,12 +54,12 @@ static __global__ void fill_half(struct adr_flow f, struct adr_half h, int first
     }
 }
 
-extern "C" void cuda_adr_half_fill(struct device *d, const struct adr_flow *f, const struct adr_half *h, int first,
-                                   int from, int items)
+extern "C" void cuda_adr_half_fill(struct device *d, const struct adr_flow *f, const struct adr_half *h,
+                                   const struct adr_launch *l, int from)
 {
     int columns = h->side / 2 + 1;
     dim3 grid((unsigned)(columns * columns + THREADS - 1) / THREADS, (unsigned)(h->batch + ITEMS - 1) / ITEMS);
-    KERNEL_LAUNCH(fill_half, grid, dim3(THREADS), 0, cuda_of(d)->stream, *f, *h, first, from, items);
+    KERNEL_LAUNCH(fill_half, grid, dim3(THREADS), 0, cuda_of(d)->stream, *f, *h, *l, from);
     CUDA_LAUNCHED(d, "adr_half_fill");
 }
 
@@ -75,9 +76,9 @@ static __global__ void unfold(struct adr_half h, float *out)
     out[item + at] = (x + y) % 2 ? -value : value;
 }
 
-extern "C" void cuda_adr_half_unfold(struct device *d, const struct adr_half *h, int items, float *out)
+extern "C" void cuda_adr_half_unfold(struct device *d, const struct adr_half *h, int count, float *out)
 {
-    dim3 grid((unsigned)(h->side * h->side + THREADS - 1) / THREADS, (unsigned)items);
+    dim3 grid((unsigned)(h->side * h->side + THREADS - 1) / THREADS, (unsigned)count);
     KERNEL_LAUNCH(unfold, grid, dim3(THREADS), 0, cuda_of(d)->stream, *h, out);
     CUDA_LAUNCHED(d, "adr_half_unfold");
 }

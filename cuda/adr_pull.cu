@@ -7,9 +7,8 @@
  * Bytes an update: 72 and 8/channels of velocity with nine populations, 8 and as much velocity with u alone (neighbours
  * come from the first cache). 80 to 90 % of 3 TB/s, 33 to 38 GLUPS, expected of nine populations on an H100, about
  * twice that while the images of a call fit its second cache. Not measured on a GPU yet. */
-#include "adr_cuda.h"
+#include "adr_items.cuh"
 #include "device/d2q9.h"
-#include "kernel.cuh"
 
 enum { THREADS = 128 };
 
@@ -81,31 +80,32 @@ static __device__ __forceinline__ int cell_of(const struct adr_images *s)
     return at < s->side * s->side ? at : -1;
 }
 
-/* tau = 1: phi of `next` from phi of `phi`. */
-static __global__ void step_equilibrium(struct adr_images s, const float *phi, float *next, const struct adr_hold *hold,
-                                        const float *v)
+/* tau = 1: the next phi. */
+static __global__ void step_equilibrium(struct adr_images s, struct adr_launch l, int h)
 {
+    const struct adr_hold *hold = &s.hold[h];
     int image = image_of(&s, hold->level), at = cell_of(&s), cells = s.side * s.side;
     if (image < 0 || at < 0)
         return;
     struct law k = law_of(&s, hold);
-    const float *here = phi + (int64_t)blockIdx.y * cells, *vx = v + (int64_t)s.field[image] * 2 * cells;
+    const float *here = s.phi + (int64_t)blockIdx.y * cells, *vx = velocity_of(&s, &l, h, image);
     float sum = 0;
     for (int i = 0; i < D2Q9; i++) {
         int cell, from = arrives_from(s.walls, s.side, at % s.side, at / s.side, i, &cell);
         sum += equilibrium(&k, s.base, from, here[cell], vx[cell], vx[cells + cell]);
     }
-    next[(int64_t)blockIdx.y * cells + at] = sum;
+    s.next[(int64_t)blockIdx.y * cells + at] = sum;
 }
 
 /* Populations in equilibrium with phi, which is what the first collision leaves. */
-static __global__ void start_populations(struct adr_images s, const struct adr_hold *hold, const float *v)
+static __global__ void start_populations(struct adr_images s, struct adr_launch l, int h)
 {
+    const struct adr_hold *hold = &s.hold[h];
     int image = image_of(&s, hold->level), at = cell_of(&s), cells = s.side * s.side;
     if (image < 0 || at < 0)
         return;
     struct law k = law_of(&s, hold);
-    const float *vx = v + (int64_t)s.field[image] * 2 * cells;
+    const float *vx = velocity_of(&s, &l, h, image);
     float phi = s.phi[(int64_t)blockIdx.y * cells + at], *f = s.f + (int64_t)blockIdx.y * D2Q9 * cells + at;
     for (int i = 0; i < D2Q9; i++)
         f[i * cells] = equilibrium(&k, s.base, i, phi, vx[at], vx[cells + at]);
@@ -127,13 +127,14 @@ static __device__ __forceinline__ float sum_of(const float f[D2Q9])
     return ((f[1] + f[7]) + (f[3] + f[5])) + ((f[0] + f[8]) + (f[2] + f[6])) + f[D2Q9_REST];
 }
 
-static __global__ void step_populations(struct adr_images s, const struct adr_hold *hold, const float *v)
+static __global__ void step_populations(struct adr_images s, struct adr_launch l, int h)
 {
+    const struct adr_hold *hold = &s.hold[h];
     int image = image_of(&s, hold->level), at = cell_of(&s), cells = s.side * s.side;
     if (image < 0 || at < 0)
         return;
     struct law k = law_of(&s, hold);
-    const float *vx = v + (int64_t)s.field[image] * 2 * cells;
+    const float *vx = velocity_of(&s, &l, h, image);
     float f[D2Q9], feq[D2Q9], others = 0;
     pull(&s, at, f);
     float phi = sum_of(f);
@@ -228,23 +229,22 @@ static void swap(float **a, float **b)
     *b = keep;
 }
 
-extern "C" void cuda_adr_pull(struct device *d, struct adr_images *s, const struct adr_hold *hold, int first, int holds,
-                              const unsigned char *wanted)
+extern "C" void cuda_adr_pull(struct device *d, struct adr_images *s, const struct adr_hold *hold,
+                              const struct adr_launch *l, const unsigned char *wanted)
 {
     cudaStream_t stream = cuda_of(d)->stream;
     dim3 grid = grid_of(s), block(THREADS);
-    for (int h = first; h < first + holds; h++) {
-        const float *v = s->v + (h - first) * s->v_hold;
+    for (int h = l->first; h < l->first + l->holds; h++) {
         if (s->delta && hold[h].first_of_level && wanted[hold[h].level])
             capture(d, s, hold[h].level, 1);
         for (int step = 0; step < hold[h].steps; step++) {
             if (s->collision == LBM_EQUILIBRIUM) {
-                KERNEL_LAUNCH(step_equilibrium, grid, block, 0, stream, *s, s->phi, s->next, s->hold + h, v);
+                KERNEL_LAUNCH(step_equilibrium, grid, block, 0, stream, *s, *l, h);
                 swap(&s->phi, &s->next);
             } else if (h == 0 && step == 0) {
-                KERNEL_LAUNCH(start_populations, grid, block, 0, stream, *s, s->hold + h, v);
+                KERNEL_LAUNCH(start_populations, grid, block, 0, stream, *s, *l, h);
             } else {
-                KERNEL_LAUNCH(step_populations, grid, block, 0, stream, *s, s->hold + h, v);
+                KERNEL_LAUNCH(step_populations, grid, block, 0, stream, *s, *l, h);
                 swap(&s->f, &s->next);
             }
             CUDA_LAUNCHED(d, "adr_step");

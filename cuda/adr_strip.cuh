@@ -5,8 +5,7 @@
  * A strip is a few whole rows in the registers of one warp, each lane CX neighbouring columns of them; the strips of an
  * image follow each other over the warps of a block and the blocks of a cluster. */
 #pragma once
-#include "adr_cuda.h"
-#include "kernel.cuh"
+#include "adr_items.cuh"
 
 /* Where a lane's neighbours are; at a wall what they send is replaced. */
 struct lanes {

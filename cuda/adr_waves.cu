@@ -4,12 +4,12 @@
  * 2 pi m x, so that a sum over modes of either sign is real products of the same kind (device/cpu_adr_waves.c).
  *
  * Work of a field of L px with all its modes, for each part: the two products, thanks to the waves' symmetry L^3 FMA
- * each over 2, are L^3 FMA; rotate moves 4 L^2 bytes (parts a and b are read once for all holds), the products
- * 4 x 4 L^2. The product's tile is 4 x 4 outputs a thread, twice for even and odd waves, with 2 shared vector loads for
- * 16 FMA: half of the fp32 peak is expected of it at 128 px, memory bound below 64 px. Not measured on a GPU yet. */
-#include "adr_cuda.h"
+ * each over 2, are L^3 FMA; rotate moves 12 L^2 bytes (4 while the second cache keeps parts a and b
+ * from hold to hold), the products 4 x 4 L^2. The product's tile is 4 x 4 outputs a thread, twice for even and odd
+ * waves, with 2 shared vector loads for 16 FMA: half of the fp32 peak is expected of it at 128 px, memory bound below
+ * 64 px. Not measured on a GPU yet. */
+#include "adr_items.cuh"
 #include "base/rng.h"
-#include "kernel.cuh"
 
 /* cos and sin of 2 pi t. */
 static __device__ __forceinline__ void turn(float t, float *c, float *s)
@@ -91,23 +91,27 @@ extern "C" void cuda_adr_phases(struct device *d, const struct adr_flow *f)
     CUDA_LAUNCHED(d, "adr_phases");
 }
 
-/* coefficient = a cos(kappa theta) + b sin(kappa theta); the angle in double, once for all fields of a slice. */
-static __global__ void rotate(struct adr_flow f, int first)
+/* coefficient = a cos(kappa theta) + b sin(kappa theta) of TURNED items; the angle in double, once for those of one
+ * hold. */
+enum { TURNED = 8 };
+static __global__ void rotate(struct adr_flow f, struct adr_launch l)
 {
-    int at = (int)(blockIdx.x * blockDim.x + threadIdx.x), step = (int)blockIdx.y, waves = f.count * f.count;
-    const struct adr_hold *hold = &f.hold[first + step];
+    int at = (int)(blockIdx.y * blockDim.x + threadIdx.x), waves = f.count * f.count, turned = -1;
     if (at >= waves)
         return;
-    double t = f.turns[at] * hold->theta;
-    float c, s;
-    turn((float)(t - rint(t)), &c, &s);
-    for (int field = (int)blockIdx.z; field < f.fields; field += (int)gridDim.z) {
-        if (hold->level > f.last[field])
-            continue;
-        for (int part = 0; part < f.parts; part++) {
-            int64_t from = ((int64_t)field * f.parts + part) * waves + at;
-            f.coefficient[(int64_t)step * f.fields * f.parts * waves + from] = f.part_a[from] * c + f.part_b[from] * s;
+    int item = (int)blockIdx.x * TURNED, end = item + TURNED < l.items ? item + TURNED : l.items;
+    float c = 0, s = 0;
+    for (int hold = hold_of(f.begin, &l, item); item < end; item++) {
+        hold += l.begin + item >= f.begin[hold + 1];
+        if (hold != turned) {
+            double t = f.turns[at] * f.hold[hold].theta;
+            turn((float)(t - rint(t)), &c, &s);
+            turned = hold;
         }
+        int64_t from = (int64_t)(l.begin + item - f.begin[hold]) * f.parts * waves + at;
+        float *to = f.coefficient + (int64_t)item * f.parts * waves + at;
+        for (int part = 0; part < f.parts; part++)
+            to[part * waves] = f.part_a[from + part * waves] * c + f.part_b[from + part * waves] * s;
     }
 }
 
@@ -187,14 +191,13 @@ extern "C" void cuda_adr_transform(struct device *d, const struct adr_waves_tabl
     CUDA_LAUNCHED(d, "adr_transform");
 }
 
-static void sums_by_products(struct device *d, const struct adr_flow *f, int first, int holds)
+static void sums_by_products(struct device *d, const struct adr_flow *f, const struct adr_launch *l)
 {
-    enum { THREADS = 128, SLICES = 64 };
+    enum { THREADS = 128 };
     int side = f->side, count = f->count, waves = count * count;
-    int64_t matrices = (int64_t)holds * f->fields * f->parts;
-    dim3 grid((unsigned)(waves + THREADS - 1) / THREADS, (unsigned)holds,
-              (unsigned)(f->fields < SLICES ? f->fields : SLICES));
-    KERNEL_LAUNCH(rotate, grid, dim3(THREADS), 0, cuda_of(d)->stream, *f, first);
+    int64_t matrices = (int64_t)l->items * f->parts;
+    dim3 grid((unsigned)(l->items + TURNED - 1) / TURNED, (unsigned)(waves + THREADS - 1) / THREADS);
+    KERNEL_LAUNCH(rotate, grid, dim3(THREADS), 0, cuda_of(d)->stream, *f, *l);
     CUDA_LAUNCHED(d, "adr_rotate");
     struct adr_rows coefficient = {f->coefficient, waves, count, 1};
     struct adr_rows middle = {f->middle, (int64_t)count * side, side, 1};
@@ -204,10 +207,10 @@ static void sums_by_products(struct device *d, const struct adr_flow *f, int fir
     cuda_adr_transform(d, &f->waves, matrices, side, columns, sums);
 }
 
-extern "C" void cuda_adr_sums(struct device *d, const struct adr_flow *f, int first, int holds)
+extern "C" void cuda_adr_sums(struct device *d, const struct adr_flow *f, const struct adr_launch *l)
 {
     if (f->fft)
-        adr_fft_sums(d, f, first, holds);
+        adr_fft_sums(d, f, l);
     else
-        sums_by_products(d, f, first, holds);
+        sums_by_products(d, f, l);
 }

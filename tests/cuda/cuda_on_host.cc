@@ -2,12 +2,11 @@
  * The engine of cuda_on_host.h: fibres, barriers, launches. The runtime's calls are in cuda_runtime.cc. */
 #include "cuda_on_host.h"
 
-#include <random>
 #include <sys/mman.h>
 #include <vector>
 
 #include "streams.h"
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(COH_ASAN) /* the kernels are under the address sanitizer (this file need not be) */
 #include <sanitizer/common_interface_defs.h>
 #define FIBRE_LEAVE(fake, bottom, bytes) __sanitizer_start_switch_fiber(fake, bottom, bytes)
 #define FIBRE_ENTER(fake, bottom, bytes) __sanitizer_finish_switch_fiber(fake, bottom, bytes)
@@ -61,38 +60,52 @@ static void change(fibre *from, fibre *to)
 }
 #endif
 
-static void to_scheduler(fibre *self)
+static fibre *fibre_take();
+static bool from_scheduler; /* so was the last switch */
+
+/* Goes on with thread t on its fibre, or with the scheduler if it is NULL; returns when someone switches back. */
+static void leave(fibre *self, thread *t)
 {
-    FIBRE_LEAVE(&self->fake, scheduler_bottom, scheduler_bytes);
-    change(self, &scheduler);
-    FIBRE_ENTER(self->fake, &scheduler_bottom, &scheduler_bytes);
+    if (t) {
+        me = t;
+        if (!t->f)
+            t->f = fibre_take();
+        from_scheduler = self == &scheduler;
+        FIBRE_LEAVE(&self->fake, t->f->stack + PAGE, STACK);
+        change(self, t->f);
+    } else {
+        FIBRE_LEAVE(&self->fake, scheduler_bottom, scheduler_bytes);
+        change(self, &scheduler);
+    }
+    FIBRE_ENTER(self->fake, NULL, NULL);
 }
 
-static void to_fibre(fibre *f)
-{
-    FIBRE_LEAVE(&scheduler.fake, f->stack + PAGE, STACK);
-    change(&scheduler, f);
-    FIBRE_ENTER(scheduler.fake, NULL, NULL);
-}
-
-static thread *next_fresh();
+static thread *next_thread();
 static const std::function<void()> *body;
 
 /* A fibre runs one thread after another: most never wait, and need no switch. */
 static void fibre_main()
 {
-    FIBRE_ENTER(NULL, &scheduler_bottom, &scheduler_bytes);
+    [[maybe_unused]] const void *bottom;
+    [[maybe_unused]] size_t bytes;
+    FIBRE_ENTER(NULL, &bottom, &bytes);
+    if (from_scheduler)
+        scheduler_bottom = bottom, scheduler_bytes = bytes;
     for (;;) {
         fibre *self = me->f;
-        for (thread *t = me; t; t = next_fresh()) {
+        thread *t = me;
+        for (;;) {
             me = t;
             t->f = self;
             (*body)();
             t->at = DONE;
             t->f = NULL;
+            t = next_thread();
+            if (!t || t->f)
+                break;
         }
         idle.push_back(self);
-        to_scheduler(self);
+        leave(self, t);
     }
 }
 
@@ -125,21 +138,22 @@ static fibre *fibre_take()
 
 /* ---- the threads of a cluster of blocks ---- */
 
-static std::vector<thread *> order;
+static std::vector<thread *> order; /* those that run in this round */
 static size_t cursor;
 
-static std::mt19937 &dice()
+/* xorshift64* */
+static uint32_t dice()
 {
-    static std::mt19937 generator(getenv("COH_SEED") ? (unsigned)atoi(getenv("COH_SEED")) : 1u);
-    return generator;
+    static uint64_t x = 0x9e3779b97f4a7c15u * (getenv("COH_SEED") ? (unsigned)atoi(getenv("COH_SEED")) : 1u) + 1;
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    return (uint32_t)(x * 0x2545f4914f6cdd1du >> 32);
 }
 
-/* The next thread of this round, if it has not begun; otherwise the scheduler must take it. */
-static thread *next_fresh()
+static thread *next_thread()
 {
-    while (cursor < order.size() && order[cursor]->at != READY)
-        cursor++;
-    return cursor < order.size() && !order[cursor]->f ? order[cursor++] : NULL;
+    return cursor < order.size() ? order[cursor++] : NULL;
 }
 
 void die(const char *what, const thread *t)
@@ -156,29 +170,33 @@ void wait_for(state at, unsigned mask)
         die("a warp operation by a lane that its mask leaves out", self);
     self->at = at;
     self->mask = mask;
-    to_scheduler(self->f);
+    leave(self->f, next_thread());
 }
 
 /* Lets the lanes of warp t[0..n) go on that wait for each other: all of a mask that still live, with the same mask. */
 static bool release_warp(thread *t, unsigned n)
 {
     bool any = false;
+    unsigned waiting = 0, done = n < 32 ? ~0u << n : 0;
     for (unsigned i = 0; i < n; i++) {
-        if (t[i].at != WARP)
+        waiting |= (unsigned)(t[i].at == WARP) << i;
+        done |= (unsigned)(t[i].at == DONE) << i;
+    }
+    while (waiting) {
+        unsigned mask = t[__builtin_ctz(waiting)].mask, group = 0;
+        for (unsigned i = 0; i < n; i++)
+            group |= (unsigned)((waiting >> i & 1) && t[i].mask == mask) << i;
+        waiting &= ~group;
+        if (mask & ~(group | done))
             continue;
-        unsigned mask = t[i].mask;
-        bool whole = true;
-        for (unsigned j = 0; j < n; j++)
-            if (mask >> j & 1)
-                whole &= t[j].at == DONE || (t[j].at == WARP && t[j].mask == mask);
-        for (unsigned j = 0; whole && j < n; j++)
-            if (mask >> j & 1) {
-                t[j].there = t[j].at == WARP;
-                t[j].offered = t[j].slot;
-                if (t[j].there)
-                    t[j].at = READY;
-                any = true;
+        for (unsigned i = 0; i < n; i++)
+            if (mask >> i & 1) {
+                t[i].there = group >> i & 1;
+                t[i].offered = t[i].slot;
+                if (t[i].there)
+                    t[i].at = READY;
             }
+        any = true;
     }
     return any;
 }
@@ -212,42 +230,45 @@ static bool release()
     return any || release_all(R->b, R->cluster, CLUSTER);
 }
 
-/* Half of the warps oversleep each round, as on the card some run ahead: a buffer that is filled again too soon shows. */
-static std::vector<char> asleep;
-
-static bool sleeps(const thread *t)
+/* Puts into order who can run. Half of the warps oversleep each round, as on the card some run ahead: a buffer that is
+ * filled again too soon shows. */
+static void line_up(thread **waits, bool *overslept)
 {
-    return asleep[(size_t)(t->b->rank * R->threads + (unsigned)(t - t->b->t)) / 32];
+    uint32_t asleep = 0;
+    *waits = NULL;
+    *overslept = false;
+    order.clear();
+    for (unsigned c = 0; c < R->cluster; c++)
+        for (unsigned i = 0; i < R->threads; i++) {
+            thread *t = &R->b[c].t[i];
+            if (i % 32 == 0)
+                asleep = dice() >> 31;
+            if (t->at != DONE)
+                *waits = t;
+            if (t->at != READY)
+                continue;
+            if (t->f && asleep)
+                *overslept = true;
+            else
+                order.push_back(t);
+        }
+    for (size_t i = order.size(); i > 1; i--)
+        std::swap(order[i - 1], order[(uint64_t)dice() * i >> 32]);
 }
 
 static void run_cluster()
 {
-    asleep.resize(order.size() / 32 + 1);
     for (;;) {
-        bool overslept = false;
-        std::shuffle(order.begin(), order.end(), dice());
-        for (char &warp : asleep)
-            warp = dice()() % 2;
-        for (cursor = 0; cursor < order.size();) {
-            thread *t = order[cursor++];
-            if (t->at != READY)
-                continue;
-            if (t->f && sleeps(t)) {
-                overslept = true;
-                continue;
-            }
-            if (!t->f)
-                t->f = fibre_take();
-            me = t;
-            to_fibre(t->f);
-        }
-        thread *waits = NULL;
-        for (thread *t : order)
-            if (t->at != DONE)
-                waits = t;
+        thread *waits;
+        bool overslept;
+        line_up(&waits, &overslept);
         if (!waits)
             return;
-        if (!release() && !overslept)
+        bool ran = !order.empty();
+        cursor = 0;
+        if (ran)
+            leave(&scheduler, next_thread());
+        if (!release() && !overslept && !ran)
             die("a barrier that not every living thread of its group reaches", waits);
     }
 }
@@ -255,6 +276,7 @@ static void run_cluster()
 /* ---- launches ---- */
 
 enum { GUARD = 64 };
+static long long blocks_launched;
 
 static void run_grid(dim3 grid, dim3 dim, size_t smem_bytes, unsigned cluster, const std::function<void()> &kernel)
 {
@@ -264,9 +286,6 @@ static void run_grid(dim3 grid, dim3 dim, size_t smem_bytes, unsigned cluster, c
     run r = {grid, dim, threads, cluster, smem_bytes, b.data()};
     R = &r;
     body = &kernel;
-    order.clear();
-    for (thread &one : t)
-        order.push_back(&one);
     for (unsigned c = 0; c < cluster; c++)
         b[c].smem = (unsigned char *)aligned_alloc(128, (smem_bytes + GUARD + 127) / 128 * 128);
     for (uint64_t at = 0; at < (uint64_t)grid.x * grid.y * grid.z; at += cluster) {
@@ -307,6 +326,7 @@ cudaError_t launch(cudaStream_t stream, dim3 grid, dim3 dim, size_t smem_bytes, 
     if (cluster > 1 && (grid.x % cluster || cluster > limits.cluster))
         return fault(cudaErrorInvalidClusterSize);
     note_launch(stream, kernel, smem_bytes);
+    blocks_launched += (long long)grid.x * grid.y * grid.z;
     enqueue(stream, [=] { run_grid(grid, dim, smem_bytes, cluster, kernel_body); });
     return cudaSuccess;
 }
@@ -320,3 +340,5 @@ int clusters_most(const void *kernel, unsigned cluster, dim3 dim, size_t smem_by
            smem_bytes <= limits.smem_bytes;
 }
 } // namespace coh
+
+extern "C" long long coh_blocks(void) { return coh::blocks_launched; }
