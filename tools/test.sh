@@ -10,6 +10,8 @@ source tools/mpi_env.sh
 cmake --preset cpu -DPECLET_WERROR="${PECLET_WERROR:-OFF}" -DPECLET_CUDA="${PECLET_CUDA:-AUTO}"
 cmake --build --preset cpu
 code=0
-ctest --test-dir build -j "$(nproc)" --output-on-failure "$@" || code=$?
+export OMP_WAIT_POLICY=passive # threads that wait leave their processor to the tests beside
+# one more than there are processors: the tests of the job scripts come first, one after the other, and mostly wait
+ctest --test-dir build -j "$(($(nproc) + 1))" --output-on-failure "$@" || code=$?
 grep -h '^skipped: ' build/Testing/Temporary/LastTest.log | sort -u || true # also what tests that passed left out
 exit "$code"

@@ -235,15 +235,15 @@ static int draw_pictures(struct drawing *w, const char *samples_path)
     return failed;
 }
 
-/* /seed_split uint8 [M]: 1 where the seed is a held-out image. Known from the start, so written once. */
+/* /seed_split uint8 [M]: 1 where the seed is a held-out image. Known from the start; written at every
+ * start, for whoever died here may have left it without its numbers. */
 static int write_seed_split(struct drawing *w, struct h5_file *file)
 {
     int64_t count = w->job->settings.sample.count, mine = w->job->comm->rank ? 0 : count;
-    if (h5_dataset_exists(file, "/seed_split"))
-        return 0;
     uint8_t *test = mem_zalloc((size_t)count);
     memset(test, 1, (size_t)w->held_out);
-    int failed = h5_dataset_create(file, "/seed_split", H5_U8, 1, &count, 0, "", "M") ||
+    int failed = (!h5_dataset_exists(file, "/seed_split") &&
+                  h5_dataset_create(file, "/seed_split", H5_U8, 1, &count, 0, "", "M")) ||
                  h5_write_rows(file, "/seed_split", 0, mine, test) || h5_flush(file);
     mem_free(test);
     return failed;

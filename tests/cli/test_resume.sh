@@ -57,6 +57,17 @@ grep -q '"stage": "precompute"' legs/state.json || fail "state.json does not say
 expect 0 'going on after' ranks 2 "$peclet" precompute "$deck" run.out=legs "${larger[@]}"
 same many/trajectories.h5 legs/trajectories.h5
 
+# sampling stops after a round; what is known from its start counts as unwritten until it is done
+mkdir -p split
+cp -r whole/dataset.h5 whole/trajectories.h5 whole/checkpoints split/
+expect 75 'sampling stopped (signal) after' signalled USR1 "$peclet" sample "$deck" run.out=split
+/usr/bin/python3 -c 'import h5py
+with h5py.File("split/samples.h5", "r+") as f:
+    assert f["seed_split"][()].all()
+    f["seed_split"][:] = 0 # created, but its writer died'
+expect 0 'going on after' ranks 2 "$peclet" sample "$deck" run.out=split
+same whole/samples.h5 split/samples.h5
+
 # run.walltime: every leg ends in time, with a checkpoint from which the next one goes on
 for leg in 'network:' 'going on from the checkpoint of step'; do
     expect 75 "$leg" timeout 300 "$peclet" run "$deck" run.out=timed run.walltime=4 train.steps=1000000

@@ -6,6 +6,10 @@
 source "$(dirname "$0")/common.sh"
 need_images
 start_slurm 3 10
+# these two train without end while Slurm waits: behind whatever else this machine has to do
+printf '#!/bin/sh\nexec nice -n 10 "%s" "$@"\n' "$peclet" >gently
+chmod +x gently
+export PECLET=$work/gently
 ranks 2 "$peclet" run tiny.nml run.threads=1 run.out=whole run.stages=import,precompute 2>whole.log || fail "$(tail -n 3 whole.log)"
 
 nodes_of() { # LAUNCHER RESTART
