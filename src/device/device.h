@@ -4,9 +4,9 @@
  *
  * Pointers named x, y, w, ... are device memory unless said. Operations are asynchronous in issue order; only
  * download, sync and the calls that return a number to the host wait. Weight gradients accumulate (+=), activation
- * gradients overwrite unless `accumulate` is set. Nothing allocates after the *_create calls and the first conv_weights. Activations are NHWC in
- * fp32 or bf16; parameters, their gradients, moments and EMA are fp32; statistics, softmax and losses are computed in
- * fp32 (ref: in double). Running out of memory or a library's failure ends the job (die).
+ * gradients overwrite unless `accumulate` is set. Nothing allocates after the *_create calls and the first conv_weights.
+ * Activations are NHWC in fp32 or bf16; parameters, their gradients, moments and EMA are fp32; statistics, softmax and
+ * losses are computed in fp32 (ref: in double). Running out of memory or a library's failure ends the job (die).
  *
  * ref rounds a stored result once, to its own type, after everything that the operation adds to it (bias, residual,
  * `accumulate`); the others may round once more on the way. Outputs do not overlap inputs unless said. Counts may be 0.

@@ -68,8 +68,8 @@ struct graph_call { /* all on the device */
     const int32_t *level;        /* [batch] */
     const struct draw_key *draw; /* of dropout; first_sample: global place of image 0 in the batch. NULL without dropout */
 };
-/* Forward and backward are repeats (device.h), alone or as part of a larger one; with other addresses
- * than in the last call they are recorded anew, which a larger one must not see.
+/* Forward and backward are repeats (device.h), alone or as part of a larger one; with other addresses than in the last
+ * call they are recorded anew, which a larger one must not see.
  * Returns the output, device fp32 [batch,h,w,c_out], always in the same place, valid until the next call. */
 const float *graph_forward(struct graph *g, const struct graph_call *call);
 

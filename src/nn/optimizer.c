@@ -105,8 +105,10 @@ void optimizer_step(struct optimizer *o, const float *grads)
     };
     struct optimizer_state state = {o->params, o->m, o->v, o->average, o->rounded};
     d->ops->sum_squares(d, o->count, grads, o->grad_sumsq);
-    (s->kind == OPTIMIZER_LION ? d->ops->lion : d->ops->adam)(d, o->count, &state, grads,
-                                                              o->grad_sumsq, &a, o->rates);
+    if (s->kind == OPTIMIZER_LION)
+        d->ops->lion(d, o->count, &state, grads, o->grad_sumsq, &a, o->rates);
+    else
+        d->ops->adam(d, o->count, &state, grads, o->grad_sumsq, &a, o->rates);
 }
 
 double optimizer_grad_norm(struct optimizer *o)

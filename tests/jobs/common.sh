@@ -38,12 +38,14 @@ number_of() { # NAME, output of submit.sh on stdin: its job number
 }
 
 # A requeued job starts two minutes later (Slurm's cred_expire). Here at once, when its last leg is gone from every node: the step of
-# the next has the same name.
+# the next has the same name. But not in the same second: what a node was told to kill then it does not launch ("already killed").
 hurry() { # JOB
     local number
     [[ $(field "$1" JobState) == PENDING && $(field "$1" Reason) == BeginTime ]] || return 0
     number=$(field "$1" JobId)
-    [ -n "$(find "$slurm/spool" "$slurm/priv" -name "*[._]$number.[0-9]*" 2>/dev/null)" ] || scontrol update jobid="$1" starttime=now
+    [ -z "$(find "$slurm/spool" "$slurm/priv" -name "*[._]$number.[0-9]*" 2>/dev/null)" ] || return 0
+    sleep 1.1
+    scontrol update jobid="$1" starttime=now
 }
 
 wait_jobs() { # SECONDS JOB...: until all are over (one that waits for its next leg is not)
