@@ -135,7 +135,8 @@ static int items_most(const struct adr *a)
     size_t part = (f->fft ? 0 : count * (count + side)) + cells;
     size_t bytes = (2 * cells + (size_t)f->parts * part) * sizeof(float);
     size_t fields = fields_most(a), all = (size_t)a->holds * fields;
-    size_t items = fields + (asked ? (size_t)atoi(asked) : batch_bytes / bytes);
+    size_t more = !asked ? batch_bytes / bytes : atoi(asked) > 0 ? (size_t)atoi(asked) : 0;
+    size_t items = fields + more;
     size_t batch = (size_t)adr_fft_batch(f->fft), parts = f->parts == 2 ? 2 : 1;
     REQUIRE(all <= INT_MAX);
     items = f->kind == VELOCITY_NONE ? 1 : items < all ? items : all;

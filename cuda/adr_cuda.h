@@ -80,7 +80,7 @@ struct adr_flow {
 
     int fields; /* that any hold needs */
     const uint64_t *key;    /* [fields] */
-    const int *begin;       /* [holds of the plan + 1]; all 0 with VELOCITY_NONE */
+    const int *begin;       /* [holds of the plan + 1], up to those of the call; 0 with VELOCITY_NONE */
     float *part_a, *part_b; /* [fields, parts, count, count]: coefficients at theta = 0 and a quarter turn on */
     /* [items] here is room for those of a launch; with fft for whole batches */
     float *coefficient;     /* [items, parts, count, count]; with fft NULL */

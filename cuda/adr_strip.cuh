@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * adr_strip.cuh: what adr_chip.cu and adr_chip_bgk.cu share: which cells a lane keeps, where neighbouring strips of
- * rows exchange what they send each other, captures.
+ * adr_strip.cuh: what adr_chip.cu and adr_chip_bgk.cu share (adr_velocity.cu takes its rows of cells, too): which cells
+ * a lane keeps, where neighbouring strips of rows exchange what they send each other, captures.
  *
  * A strip is a few whole rows in the registers of one warp, each lane CX neighbouring columns of them; the strips of an
  * image follow each other over the warps of a block and the blocks of a cluster. */

@@ -354,8 +354,8 @@ int cudnn_find_plans(cudnnBackendDescriptor_t device, const struct conv_shape *s
     struct builder b = {0};
     int count = 0;
     cudnnBackendDescriptor_t graph = graph_of(&b, s, pass);
-    /* The second list is for want of others, except where kernels are compiled at run time: it has an engine for
-     * compute capability 9.0 that the first leaves out. */
+    /* The second list is for want of others, except where kernels are compiled at run time: told of an H100, version
+     * 9.19 has an engine there that its first list leaves out. */
     int spare = cudnn_pass_compiled(pass) && most > 1;
     for (int i = 0; !b.status && i < 2 && (count == 0 || (i == 1 && spare)); i++)
         count = plans_of_mode(device, graph, modes[i], s->type, workspace_limit,

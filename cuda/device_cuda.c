@@ -83,9 +83,8 @@ static void *obtain(struct device *d, size_t bytes, const char *what)
         cudaMemGetInfo(&unused, &total);
         DIE("out of memory on GPU %d: %.1f MiB more for %s; this rank holds %.2f GiB, %.2f of the "
             "card's %.2f GiB are "
-            "free. Less is needed with a smaller train.batch or sample.batch, with a larger "
-            "train.accumulate, "
-            "or with run.precision = 'bf16'",
+            "free. A training needs less with a smaller train.batch, a larger train.accumulate or "
+            "run.precision = 'bf16', a sampling with a smaller sample.batch",
             cuda_of(d)->gpu, (double)bytes / MIB, what,
             (double)(d->bytes + cuda_of(d)->scratch_bytes) / GIB, (double)unused / GIB,
             (double)total / GIB);

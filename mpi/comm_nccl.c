@@ -324,8 +324,9 @@ struct card {
     cudaUUID_t uuid;
 };
 
-/* Whether two ranks have one GPU; rank 0 says which, unless they may. The same answer on every rank. */
-static int cards_shared(struct comm *below, int gpu, int allowed)
+/* Whether two ranks have one GPU; rank 0 says which, unless they may. The same answer on every rank, and how many have
+ * this rank's. */
+static int cards_shared(struct comm *below, int gpu, int allowed, int *on_mine)
 {
     struct card mine = {0}, *all = mem_alloc((size_t)below->size * sizeof *all);
     struct cudaDeviceProp p;
@@ -335,6 +336,9 @@ static int cards_shared(struct comm *below, int gpu, int allowed)
     mine.uuid = p.uuid;
     snprintf(mine.host, sizeof mine.host, "%s", below->host);
     below->ops->allgather(below, &mine, sizeof mine, all);
+    *on_mine = 0;
+    for (int i = 0; i < below->size; i++)
+        *on_mine += memcmp(&all[i].uuid, &mine.uuid, sizeof mine.uuid) == 0;
     for (int i = 0; i < below->size && !shared; i++)
         for (int j = 0; j < i && !shared; j++) {
             if (memcmp(&all[i].uuid, &all[j].uuid, sizeof all[i].uuid))
@@ -406,7 +410,8 @@ struct comm *comm_nccl_create(struct comm *below, struct device *d,
         .abort = nccl_abort,
         .destroy = nccl_destroy,
     };
-    int version = 0, shared = cards_shared(below, cuda_of(d)->gpu, settings->share_gpu);
+    int version = 0, on_mine;
+    int shared = cards_shared(below, cuda_of(d)->gpu, settings->share_gpu, &on_mine);
     if (shared && !settings->share_gpu)
         return NULL;
     struct comm *c = mem_alloc(sizeof *c);
@@ -414,6 +419,7 @@ struct comm *comm_nccl_create(struct comm *below, struct device *d,
     *c = *below;
     c->ops = &ops;
     c->state = s;
+    c->gpu_ranks = on_mine;
     s->below = below;
     s->d = d;
     s->settings = *settings;

@@ -25,6 +25,7 @@ struct comm {
     const struct comm_ops *ops;
     int rank, size;             /* of the job */
     int local_rank, local_size; /* among the ranks of this node */
+    int gpu_ranks;              /* that compute on this rank's GPU; 0: none is known to */
     char host[64];
     char library[96]; /* name and version of the MPI library (and NCCL), "" without */
     void *state; /* owned by the implementation */

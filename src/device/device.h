@@ -4,7 +4,7 @@
  *
  * Pointers named x, y, w, ... are device memory unless said. Operations are asynchronous in issue order; only
  * download, sync and the calls that return a number to the host wait. Weight gradients accumulate (+=), activation
- * gradients overwrite unless `accumulate` is set. Nothing allocates after the *_create calls and the first conv_weights.
+ * gradients overwrite unless `accumulate` is set. After the *_create calls and a first pass nothing allocates.
  * Activations are NHWC in fp32 or bf16; parameters, their gradients, moments and EMA are fp32; statistics, softmax and
  * losses are computed in fp32 (ref: in double). Running out of memory or a library's failure ends the job (die).
  *

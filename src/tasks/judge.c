@@ -12,7 +12,7 @@
 #include "metrics/lpips.h"
 #include "metrics/resize.h"
 
-enum { BATCH = 8, INCEPTION_SIDE = 299 };
+enum { BATCH = 8, GPU_BATCH = 64, INCEPTION_SIDE = 299 }; /* images at a time */
 enum input { INPUT_IMAGENET, INPUT_LPIPS, INPUT_FID_PYTORCH, INPUT_FID_CLEAN };
 
 struct judge {
@@ -23,13 +23,13 @@ struct judge {
     struct convnet *net;
     enum input input;
     int side, channels; /* of the images; for Inception any will do */
-    int net_side;
+    int net_side, batch;
     int result, dim; /* the map of features */
     int is_fid;
     struct trunk trunk; /* of LPIPS */
     const int *tap_channels;
     float *linear[TRUNK_MAX_TAPS];
-    float *input_batch; /* [BATCH, net_side, net_side, 3] */
+    float *input_batch; /* [batch, net_side, net_side, 3] */
 };
 
 /* Rank 0 reads, all get it. */
@@ -72,10 +72,11 @@ static struct judge *create(struct job *job, int side, int channels, int net_sid
                         .side = side,
                         .channels = channels,
                         .net_side = net_side,
+                        .batch = job->device->multiprocessors > 0 ? GPU_BATCH : BATCH,
                         .input = input,
                         .source = {read_shared, g}};
     size_t pixels = (size_t)net_side * (size_t)net_side;
-    g->input_batch = mem_zalloc(BATCH * pixels * 3 * sizeof(float));
+    g->input_batch = mem_zalloc((size_t)g->batch * pixels * 3 * sizeof(float));
     return g;
 }
 
@@ -87,7 +88,7 @@ int judge_knows(const char *features)
 static void build_features(struct judge *g, int inception)
 {
     int h, w;
-    g->net = convnet_create(g->device, &g->source, BATCH, g->net_side, g->net_side);
+    g->net = convnet_create(g->device, &g->source, g->batch, g->net_side, g->net_side);
     if (inception) {
         g->result = inception_build(g->net);
     } else {
@@ -136,7 +137,7 @@ static int build_lpips(struct judge *g, const struct evaluate_settings *s)
                                     "weights");
     if (failed)
         return 1;
-    g->net = convnet_create(g->device, &g->source, BATCH, g->net_side, g->net_side);
+    g->net = convnet_create(g->device, &g->source, g->batch, g->net_side, g->net_side);
     trunk_build(g->net, s->lpips_trunk, &g->trunk);
     failed = convnet_plan(g->net);
     close_weights(g);
@@ -211,7 +212,7 @@ static void prepare(const struct judge *g, const struct image *image, float *x)
     mem_free(rgb);
 }
 
-/* The network on n <= BATCH images; what is missing is what was there before. */
+/* The network on n <= batch images; what is missing is what was there before. */
 static void look(struct judge *g, int n, const struct image *images)
 {
     int64_t inputs = (int64_t)g->net_side * g->net_side * 3;
@@ -223,9 +224,9 @@ static void look(struct judge *g, int n, const struct image *images)
 
 void judge_run(struct judge *g, int64_t n, const struct image *images, float *out)
 {
-    float *batch = mem_alloc((size_t)BATCH * (size_t)g->dim * sizeof *batch);
-    for (int64_t first = 0; first < n; first += BATCH) {
-        int count = n - first < BATCH ? (int)(n - first) : BATCH;
+    float *batch = mem_alloc((size_t)g->batch * (size_t)g->dim * sizeof *batch);
+    for (int64_t first = 0; first < n; first += g->batch) {
+        int count = n - first < g->batch ? (int)(n - first) : g->batch;
         look(g, count, images + first);
         convnet_map(g->net, g->result, batch);
         memcpy(out + first * g->dim, batch, (size_t)count * (size_t)g->dim * sizeof *batch);
@@ -236,7 +237,7 @@ void judge_run(struct judge *g, int64_t n, const struct image *images, float *ou
 /* The maps of a batch, images [n, side, side, channels], at every tap. */
 static void look_at_taps(struct judge *g, int n, const float *images, float *maps[TRUNK_MAX_TAPS])
 {
-    struct image image[BATCH];
+    struct image image[GPU_BATCH];
     int64_t values = (int64_t)g->side * g->side * g->channels;
     for (int i = 0; i < n; i++)
         image[i] = (struct image){g->side, g->side, g->channels, images + i * values};
@@ -255,11 +256,11 @@ void judge_pairs(struct judge *g, int64_t n, const float *a, const float *b, dou
         int h, w, c;
         convnet_size(g->net, g->trunk.tap[t], &h, &w, &c);
         pixels[t] = (int64_t)h * w;
-        maps_a[t] = mem_alloc((size_t)(BATCH * pixels[t] * c) * sizeof(float));
-        maps_b[t] = mem_alloc((size_t)(BATCH * pixels[t] * c) * sizeof(float));
+        maps_a[t] = mem_alloc((size_t)(g->batch * pixels[t] * c) * sizeof(float));
+        maps_b[t] = mem_alloc((size_t)(g->batch * pixels[t] * c) * sizeof(float));
     }
-    for (int64_t first = 0; first < n; first += BATCH) {
-        int count = n - first < BATCH ? (int)(n - first) : BATCH;
+    for (int64_t first = 0; first < n; first += g->batch) {
+        int count = n - first < g->batch ? (int)(n - first) : g->batch;
         look_at_taps(g, count, a + first * values, maps_a);
         look_at_taps(g, count, b + first * values, maps_b);
         for (int i = 0; i < count; i++) {

@@ -25,7 +25,8 @@ static int on_gpu(const struct job *job)
 double room_of(const struct job *job)
 {
     double bytes = job->device->ops->room(job->device);
-    return on_gpu(job) ? bytes : bytes / job->comm->local_size;
+    int sharing = on_gpu(job) ? job->comm->gpu_ranks : job->comm->local_size;
+    return sharing > 1 ? bytes / sharing : bytes;
 }
 
 /* Held-out images of the run's data set, 0 if it is not there. */

@@ -14,7 +14,7 @@ enum { MATRIX = 16 };
  * is what each brought. */
 template <class Call, class Work> static inline void together(Call *mine, Work work)
 {
-    static char kind; /* its address: one for each place that calls */
+    static char kind; /* its address: one for each operation and type */
     Call *call[32];
     me->slot = (uint64_t)(uintptr_t)mine;
     me->matrix_operation = &kind;

@@ -27,7 +27,7 @@ static struct adr_plan plan_of(int side, int channels, struct adr_level levels[L
 {
     static const int steps[LEVELS + 1] = {0, 1, 2, 3, 5};
     struct adr_plan plan = four_levels(steps, side, channels, levels);
-    plan.n_max = side > 40 ? 9 : 0; /* few waves are quickly summed */
+    plan.n_max = side > 40 ? 9 : 0; /* few waves are quickly summed; velocities() takes all */
     return plan;
 }
 
@@ -133,7 +133,8 @@ static double worst_u, worst_delta, worst_v, worst_pull;
 
 static void agree(const char *kernel, const struct adr_plan *plan, int n, const char *what)
 {
-    struct outcome got = run(kernel, plan, n, 0), want = run(NULL, plan, n, 0);
+    /* one image takes all steps */
+    struct outcome got = run(kernel, plan, n, n == 1), want = run(NULL, plan, n, n == 1);
     double size = 1; /* flow against a closed wall piles u up far beyond [0,1] */
     for (size_t i = 0; i < want.count; i++)
         size = fmax(size, fabs((double)want.u[i]));
@@ -449,6 +450,10 @@ int main(void)
     company(9, VELOCITY_COMPRESSIBLE, LBM_EQUILIBRIUM, "pull");
     company(16, VELOCITY_STREAMFUNCTION, LBM_BGK, "");
     company(12, VELOCITY_SHEAR, LBM_TRT, "pull");
+    if (cuda_of(cuda)->capability >= 90) { /* clusters of two blocks, of eight */
+        company(68, VELOCITY_STREAMFUNCTION, LBM_EQUILIBRIUM, "5");
+        company(68, VELOCITY_STREAMFUNCTION, LBM_REGULARIZED, "");
+    }
     setenv("PECLET_ADR_FIELDS", "fft:4", 1);
     company(14, VELOCITY_STREAMFUNCTION, LBM_EQUILIBRIUM, "");
     company(16, VELOCITY_SOLENOIDAL, LBM_REGULARIZED, "");

@@ -87,6 +87,39 @@ static void biases(struct device *d, struct device *ref, struct report *report)
         }
 }
 
+/* Weights in the caller's memory, aligned and not: the same output as with a copy, and what is written there later is
+ * seen where it is read in place. */
+static void weights_in_place(struct device *d)
+{
+    enum { NUMBERS = 2 * 4 * 4 * 8, WEIGHTS = 8 * 9 * 8 };
+    const struct conv_shape s = {
+        .n = 2, .h = 4, .w = 4, .c_in = 8, .c_out = 8, .kernel = 3, .stride = 1};
+    float host[WEIGHTS], y[3][NUMBERS], after[NUMBERS];
+    float *room = d->ops->alloc(d, (WEIGHTS + 1) * sizeof *room), *w = room;
+    float *x = d->ops->alloc(d, NUMBERS * sizeof *x),
+          *out = d->ops->alloc(d, NUMBERS * sizeof *out);
+    for (int i = 0; i < WEIGHTS; i++)
+        host[i] = (float)(i % 7 - 3) / 4;
+    d->ops->upload(d, x, host, NUMBERS * sizeof *x);
+    for (int way = 0; way < 3; way++) { /* a copy; in place; in place, one number on */
+        struct conv *conv = d->ops->conv_create(d, &s);
+        w = room + way / 2;
+        d->ops->upload(d, w, host, WEIGHTS * sizeof *w);
+        d->ops->conv_weights(d, conv, w, way ? w : NULL);
+        d->ops->conv_forward(d, conv, x, NULL, NULL, out);
+        d->ops->download(d, y[way], out, sizeof y[way]);
+        CHECK(memcmp(y[0], y[way], sizeof y[way]) == 0);
+        d->ops->zero(d, w, WEIGHTS * sizeof *w);
+        d->ops->conv_forward(d, conv, x, NULL, NULL, out);
+        d->ops->download(d, after, out, sizeof after);
+        CHECK((after[5] == 0) == (way == 1));
+        d->ops->conv_destroy(d, conv);
+    }
+    d->ops->free(d, room);
+    d->ops->free(d, x);
+    d->ops->free(d, out);
+}
+
 /* ---- plans ---- */
 
 static const struct conv_shape plain = {
@@ -238,6 +271,7 @@ int main(void)
     struct report report = {0};
     narrow(d, ref, &report);
     biases(d, ref, &report);
+    weights_in_place(d);
     CHECK(d->bytes == 0);
     device_close(d);
     passes(ref, &report);

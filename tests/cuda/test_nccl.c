@@ -173,6 +173,7 @@ static void check_sums(struct comm *below, struct device *d, enum dtype type, in
     CHECK(c != NULL);
     if (!c)
         return;
+    CHECK(c->gpu_ranks == (share ? c->size : 1));
     int ranks = c->size * (c->size + 1) / 2, before = nccl_stub_sums(), wrong = 0;
     float *x = test_alloc(d, N * sizeof *x), *y = test_alloc(d, N * sizeof *y),
           *got = mem_alloc(N * sizeof *got);

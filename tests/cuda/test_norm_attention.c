@@ -17,9 +17,9 @@ const struct tolerance tolerances[] = {
     {"norm_backward.dgamma", 3e-6, 3e-6},    /* 7.6e-7, 6.6e-7 */
     {"norm_backward.dbeta", 3e-6, 3e-6},     /* 5.5e-7, 3.7e-7 */
     {"norm_backward.dshift", 5e-6, 5e-6},    /* 6.6e-7, 1.2e-6 */
-    {"attention_forward.probs", 4e-6, 6e-3}, /* 1.1e-6, 3.7e-3 */
-    {"attention_forward.out", 8e-6, 6e-3},   /* 2.7e-6, 3.4e-3 */
-    {"attention_backward.dqkv", 7e-6, 6e-3}, /* 2.2e-6, 5.2e-3 */
+    {"attention_forward.probs", 4e-6, 8e-3}, /* 1.1e-6, 3.7e-3 */
+    {"attention_forward.out", 8e-6, 8e-3},   /* 2.7e-6, 3.4e-3 */
+    {"attention_backward.dqkv", 7e-6, 8e-3}, /* 2.2e-6, 5.2e-3 */
 };
 const int tolerance_count = (int)(sizeof tolerances / sizeof *tolerances);
 

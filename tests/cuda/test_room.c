@@ -66,6 +66,7 @@ static double training_takes(struct job *job)
     CHECK(model_create(job, SIDE, CHANNELS, (int)(s->batch / s->accumulate), 1, &m) == 0);
     float *host = mem_zalloc((size_t)m.param_count * sizeof *host);
     struct optimizer *optimizer = optimizer_create(d, &o, m.param_count, host);
+    CHECK((graph_rounded(m.graph) != NULL) == (job->precision == DTYPE_BF16));
     double bytes = (double)(d->bytes - before) + 4 * (double)m.param_count; /* the gradient */
     optimizer_destroy(optimizer);
     model_free(&m);
@@ -111,6 +112,17 @@ static void training(struct job *job)
     job->precision = DTYPE_BF16;
     CHECK(refused(job, 1, sizeof said, said));
     CHECK(strstr(said, "run.precision") == NULL);
+    setenv("COH_MEMORY", "1000000000000", 1);
+    takes = training_takes(job);
+    leave(job->device, 0.9 * takes);
+    CHECK(refused(job, 1, sizeof said, said));
+    needs = number(said, "at least ") * GIB;
+    CHECK(needs > takes - step && needs < 1.2 * takes + step);
+    leave(job->device, 1.5 * needs); /* enough, but not for two */
+    CHECK(!refused(job, 1, sizeof said, said));
+    job->comm->gpu_ranks = 2;
+    CHECK(refused(job, 1, sizeof said, said));
+    job->comm->gpu_ranks = 1;
     job->precision = DTYPE_F32;
 }
 

@@ -17,7 +17,7 @@
 
 /* Element types: enum dtype and two more. */
 enum { F32 = DTYPE_F32, BF16 = DTYPE_BF16, F16 = DTYPE_F16, I32, F64 };
-enum role { IN, OUT, INOUT };
+enum role { IN, OUT, INOUT, SPENT }; /* spent: given, and nothing worth keeping afterwards */
 enum fill { NORMAL, SQUARE, LEVELS };
 enum { MAX_ARGS = 12, MAX_PASSES = 3, MAX_VALUES = 24, GUARD = 64 };
 
@@ -243,7 +243,7 @@ static void pass_run(struct device *d, const struct op_case *c, const struct pas
     p->call(d, c, plan, pointer);
     d->ops->sync(d);
     for (int i = 0; i < p->arg_count; i++) {
-        int result = p->arg[i].role != IN;
+        int result = p->arg[i].role == OUT || p->arg[i].role == INOUT;
         buffer_finish(&buffer[i], &p->arg[i], where,
                       result ? values_add(results, p->arg[i].name, p->arg[i].count) : NULL);
     }

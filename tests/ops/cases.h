@@ -136,6 +136,57 @@ static void norm_make(struct op_case *c, const struct norm_case *k)
     pass_arg(p, arg_out("dshift", F32, nc));
 }
 
+struct concat_norm_case {
+    struct norm_shape s;
+    int ca, accumulate;
+};
+
+static void call_concat_norm_forward(struct device *d, const struct op_case *c, void *plan,
+                                     void **p)
+{
+    const struct concat_norm_case *k = c->shape;
+    (void)plan;
+    d->ops->concat_norm_forward(d, &k->s, k->ca, p[0], p[1], p[4], p[2], p[3], p[5], p[6]);
+}
+static void call_concat_norm_backward(struct device *d, const struct op_case *c, void *plan,
+                                      void **p)
+{
+    const struct concat_norm_case *k = c->shape;
+    (void)plan;
+    d->ops->concat_norm_backward(d, &k->s, k->ca, p[0], p[1], p[2], p[3], p[4], p[5], k->accumulate,
+                                 p[6], p[7], p[8], p[9]);
+}
+
+/* With what others have found of the gradient added, the results are not those of this pass alone and have other names. */
+static void concat_norm_make(struct op_case *c, const struct concat_norm_case *k)
+{
+    const struct norm_shape *s = &k->s;
+    int type = (int)s->type;
+    int64_t pixels = (int64_t)s->n * s->hw, a = pixels * k->ca, b = pixels * (s->c - k->ca);
+    snprintf(c->label, sizeof c->label, "n%d hw%d c%d|%d/%d%s%s", s->n, s->hw, k->ca, s->c - k->ca,
+             s->groups, s->silu ? " silu" : "", k->accumulate ? " +=" : "");
+    c->shape = k;
+    struct pass *p = case_pass(c, "concat_norm_forward", call_concat_norm_forward);
+    pass_arg(p, arg_in("a", type, a));
+    pass_arg(p, arg_in("b", type, b));
+    pass_arg(p, arg_param("gamma", IN, s->c))->mean = 1;
+    pass_arg(p, arg_param("beta", IN, s->c));
+    pass_arg(p, arg_out("x", type, a + b));
+    pass_arg(p, arg_out("y", type, a + b));
+    pass_arg(p, arg_out("stats", F32, (int64_t)s->n * s->groups * 2));
+    p = case_pass(c, "concat_norm_backward", call_concat_norm_backward);
+    pass_arg(p, arg_in("x", type, a + b));
+    pass_arg(p, arg_param("gamma", IN, s->c))->mean = 1;
+    pass_arg(p, arg_param("beta", IN, s->c));
+    pass_arg(p, arg_in("stats", F32, (int64_t)s->n * s->groups * 2));
+    pass_arg(p, arg_in("dy", type, a + b));
+    pass_arg(p, arg_in("found", type, a + b))->role = SPENT;
+    pass_arg(p, arg_out(k->accumulate ? "to_a" : "da", type, a));
+    pass_arg(p, arg_out(k->accumulate ? "to_b" : "db", type, b));
+    pass_arg(p, arg_param("dgamma", INOUT, s->c));
+    pass_arg(p, arg_param("dbeta", INOUT, s->c));
+}
+
 /* ---- attention ---- */
 
 static void call_attention_forward(struct device *d, const struct op_case *c, void *plan, void **p)

@@ -20,7 +20,8 @@ static void visit_conv(const struct visitor *v)
         {1, 14, 14, 64, 96, 3, 1}, {2, 28, 28, 3, 32, 3, 1},  {2, 28, 28, 32, 1, 3, 1},
         {2, 28, 28, 32, 32, 3, 2}, {2, 7, 7, 33, 31, 3, 2},   {1, 2, 2, 96, 32, 3, 2},
         {1, 1, 1, 32, 32, 3, 2},   {2, 8, 6, 32, 64, 1, 2},   {1, 9, 9, 4, 8, 5, 1},
-        {17, 4, 4, 32, 32, 3, 1},  {1, 28, 28, 32, 32, 3, 1},
+        {17, 4, 4, 32, 32, 3, 1},  {1, 28, 28, 32, 32, 3, 1}, {5, 1, 1, 36, 12, 1, 1},
+        {17, 1, 1, 36, 44, 1, 1},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int variant = 0; variant < 6; variant++) {
@@ -58,6 +59,26 @@ static void visit_norm(const struct visitor *v)
                 norm_make(&far, &k);
                 v->visit(v, &far);
             }
+        }
+}
+
+static void visit_concat_norm(const struct visitor *v)
+{
+    static const int shapes[][5] = {
+        /* n, hw, ca, cb, groups */
+        {2, 16, 32, 32, 32}, {1, 49, 64, 32, 32}, {3, 9, 24, 8, 4},
+        {1, 25, 12, 20, 4},  {1, 7, 5, 28, 3},    {1, 64, 384, 256, 32},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int variant = 0; variant < 4; variant++) {
+            const int *z = shapes[i];
+            struct concat_norm_case k = {{z[0], z[1], z[2] + z[3], z[4],
+                                          variant % 2 ? DTYPE_BF16 : DTYPE_F32, (int)i % 2, 1e-5},
+                                         z[2],
+                                         variant / 2};
+            struct op_case c = {0};
+            concat_norm_make(&c, &k);
+            v->visit(v, &c);
         }
 }
 
@@ -137,6 +158,7 @@ static void visit_all(const struct visitor *v)
 {
     visit_conv(v);
     visit_norm(v);
+    visit_concat_norm(v);
     visit_attention(v);
     visit_layers(v);
     visit_flat(v);

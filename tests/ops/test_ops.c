@@ -23,19 +23,23 @@ const struct tolerance tolerances[] = {
     {"gradient norm_backward.dbeta", 2e-5, 0},  /* 4.0e-6 */
     {"gradient norm_backward.dshift", 3e-4, 0}, /* 9.1e-5 */
     {"gradient norm_backward_far.dx", 4e-3, 0}, /* 1.2e-3: fp32 knows 300 to 1.5e-5 */
-    {"gradient norm_backward_far.dgamma", 2e-5, 0}, /* 5.8e-6 */
-    {"gradient norm_backward_far.dbeta", 2e-5, 0},  /* 5.4e-6 */
-    {"gradient norm_backward_far.dshift", 2e-3, 0}, /* 6.8e-4 */
-    {"gradient attention_backward.dqkv", 2e-5, 0},  /* 6.1e-6 */
-    {"gradient upsample_backward.dx", 2e-5, 0},     /* 3.5e-6 */
-    {"gradient concat_backward.da", 2e-5, 0},       /* 3.7e-6 */
-    {"gradient concat_backward.db", 2e-5, 0},       /* 4.3e-6 */
-    {"gradient silu_backward.dx", 2e-5, 0},         /* 6.6e-6 */
+    {"gradient norm_backward_far.dgamma", 2e-5, 0},    /* 5.8e-6 */
+    {"gradient norm_backward_far.dbeta", 2e-5, 0},     /* 5.4e-6 */
+    {"gradient concat_norm_backward.da", 3e-5, 0},     /* 4.3e-6 */
+    {"gradient concat_norm_backward.db", 3e-5, 0},     /* 8.5e-6 */
+    {"gradient concat_norm_backward.dgamma", 2e-5, 0}, /* 4.6e-6 */
+    {"gradient concat_norm_backward.dbeta", 2e-5, 0},  /* 4.1e-6 */
+    {"gradient norm_backward_far.dshift", 2e-3, 0},    /* 6.8e-4 */
+    {"gradient attention_backward.dqkv", 2e-5, 0},     /* 6.1e-6 */
+    {"gradient upsample_backward.dx", 2e-5, 0},        /* 3.5e-6 */
+    {"gradient concat_backward.da", 2e-5, 0},          /* 3.7e-6 */
+    {"gradient concat_backward.db", 2e-5, 0},          /* 4.3e-6 */
+    {"gradient silu_backward.dx", 2e-5, 0},            /* 6.6e-6 */
 
     /* Device against reference, measured on the cpu device with AVX-512: fp32, bf16. One rounding
-     * to bf16 that falls the other way is 1/256 at most, two are 1/128. `one` are groups of a
-     * single number, where rstd is 316 and what follows is rounding times that; `far` is x about
-     * 300. */
+     * to bf16 that falls the other way is 1/128 at most, just above a power of two. `one` are
+     * groups of a single number, where rstd is 316 and what follows is rounding times that; `far`
+     * is x about 300. */
     {"conv_forward.y", 5e-6, 8e-3},              /* 2.5e-6, 3.0e-3; rounded twice: 5.9e-3 */
     {"conv_backward_data.dx", 6e-6, 8e-3},       /* 3.2e-6, 6.0e-3: += rounds twice */
     {"conv_backward_weights.dw", 4e-6, 4e-6},    /* 1.1e-6, 4.1e-7 */
@@ -52,16 +56,25 @@ const struct tolerance tolerances[] = {
     {"norm_backward_one.dgamma", 5e-5, 3e-5},    /* 1.4e-5, 6.4e-6 */
     {"norm_backward_one.dbeta", 8e-6, 6e-6},     /* 2.1e-6, 1.5e-6 */
     {"norm_backward_one.dshift", 2e-6,
-     2e-6},                                  /* 9.7e-8, 1.5e-7; 5.8e-7 without fused multiply-add */
-    {"norm_forward_far.y", 8e-4, 0},         /* 2.3e-4 */
-    {"norm_forward_far.stats", 4e-7, 0},     /* 1.2e-7 */
-    {"norm_backward_far.dx", 3e-3, 0},       /* 9.3e-4 */
-    {"norm_backward_far.dgamma", 4e-4, 0},   /* 1.2e-4 */
-    {"norm_backward_far.dbeta", 1.5e-4, 0},  /* 4.1e-5 */
-    {"norm_backward_far.dshift", 5e-3, 0},   /* 1.5e-3 */
-    {"attention_forward.probs", 4e-6, 5e-3}, /* 1.1e-6, 1.6e-3 */
-    {"attention_forward.out", 5e-6, 5e-3},   /* 1.7e-6, 4.7e-4 */
-    {"attention_backward.dqkv", 4e-6, 6e-3}, /* 1.2e-6, 1.9e-3 */
+     2e-6},                                 /* 9.7e-8, 1.5e-7; 5.8e-7 without fused multiply-add */
+    {"norm_forward_far.y", 8e-4, 0},        /* 2.3e-4 */
+    {"norm_forward_far.stats", 4e-7, 0},    /* 1.2e-7 */
+    {"norm_backward_far.dx", 3e-3, 0},      /* 9.3e-4 */
+    {"norm_backward_far.dgamma", 4e-4, 0},  /* 1.2e-4 */
+    {"norm_backward_far.dbeta", 1.5e-4, 0}, /* 4.1e-5 */
+    {"norm_backward_far.dshift", 5e-3, 0},  /* 1.5e-3 */
+    {"concat_norm_forward.x", 0, 0},
+    {"concat_norm_forward.y", 1.5e-6, 8e-3},     /* 3.2e-7, 4.0e-8 */
+    {"concat_norm_forward.stats", 3e-7, 3e-7},   /* 7.0e-8, 6.9e-8 */
+    {"concat_norm_backward.da", 1.5e-6, 8e-3},   /* 3.9e-7, 7.7e-6 */
+    {"concat_norm_backward.db", 1.5e-6, 8e-3},   /* 4.0e-7, 1.8e-3 */
+    {"concat_norm_backward.to_a", 1.5e-6, 8e-3}, /* 4.3e-7, 3.2e-4 */
+    {"concat_norm_backward.to_b", 1.5e-6, 8e-3}, /* 3.9e-7, 1.6e-3 */
+    {"concat_norm_backward.dgamma", 2e-6, 3e-6}, /* 5.1e-7, 7.1e-7 */
+    {"concat_norm_backward.dbeta", 2e-6, 2e-6},  /* 3.8e-7, 3.7e-7 */
+    {"attention_forward.probs", 4e-6, 8e-3},     /* 1.1e-6, 1.6e-3 */
+    {"attention_forward.out", 5e-6, 8e-3},       /* 1.7e-6, 2.6e-3 */
+    {"attention_backward.dqkv", 4e-6, 8e-3},     /* 1.2e-6, 3.4e-3 */
     {"upsample_forward.y", 0, 0},
     {"upsample_backward.dx", 4e-7, 5e-3}, /* 1.3e-7, 0 */
     {"concat_forward.y", 0, 0},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * bench_train: seconds a training step of a U-Net takes on random images: forward, loss, backward,
- * clipping, Adam, average, and the convolutions' new copies of the weights.
+ * clipping, Adam, average, and the convolutions' new copies of the weights (none on a GPU).
  * tools/bench/peer_train.py times the same in PyTorch; tools/bench/train.sh alternates the two.
  *
  * usage: bench_train [key=value ...] with keys device type threads batch side channels width mult
