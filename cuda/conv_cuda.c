@@ -67,7 +67,7 @@ void cuda_conv_weights(struct device *d, struct conv *c, const float *w, const v
     if (!c->rounded)
         c->rounded = d->ops->alloc(d, (size_t)conv_weight_count(&c->s) * dtype_bytes(c->s.type));
     c->w = c->rounded;
-    conv_direct_weights(d, &c->s, w, c->rounded);
+    cuda_cast(d, conv_weight_count(&c->s), DTYPE_F32, w, c->s.type, c->rounded);
 }
 
 /* Runs a plan with its workspace behind the first `spare` bytes of scratch (the caller's). */

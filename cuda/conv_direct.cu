@@ -239,13 +239,6 @@ __global__ void __launch_bounds__(THREADS) epilogue_kernel(int64_t count, int ch
         store(y + i, load(v + i) + (bias ? bias[i % channels] : 0) + (residual ? load(residual + i) : 0));
 }
 
-template <class T> __global__ void __launch_bounds__(THREADS) round_kernel(int64_t count, const float *from, T *to)
-{
-    int64_t i = static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x;
-    if (i < count)
-        store(to + i, from[i]);
-}
-
 shape shape_of(const conv_shape *s)
 {
     return {s->n, s->h, s->w, s->c_in, s->c_out, s->stride, conv_window_of(s)};
@@ -342,14 +335,6 @@ void epilogue(device *d, const conv_shape *s, const void *v, const float *bias, 
                   s->c_out, static_cast<const T *>(v), bias, static_cast<const T *>(residual), static_cast<T *>(y));
     CUDA_LAUNCHED(d, "conv_epilogue");
 }
-
-template <class T> void round_weights(device *d, const conv_shape *s, const float *master, void *w)
-{
-    int64_t count = conv_weight_count(s);
-    KERNEL_LAUNCH((round_kernel<T>), dim3(blocks_of(count, THREADS)), dim3(THREADS), 0, cuda_of(d)->stream, count,
-                  master, static_cast<T *>(w));
-    CUDA_LAUNCHED(d, "conv_weights");
-}
 } // namespace
 
 extern "C" int64_t conv_weight_count(const conv_shape *s)
@@ -365,11 +350,6 @@ extern "C" size_t conv_direct_scratch(const conv_shape *s)
 }
 
 #define BY_TYPE(call_f32, call_bf16) (s->type == DTYPE_F32 ? (call_f32) : (call_bf16))
-
-extern "C" void conv_direct_weights(device *d, const conv_shape *s, const float *master, void *w)
-{
-    BY_TYPE(round_weights<float>(d, s, master, w), round_weights<__nv_bfloat16>(d, s, master, w));
-}
 
 extern "C" void conv_direct_forward(device *d, const conv_shape *s, const void *x, const void *w, const float *bias,
                                     const void *residual, void *y)

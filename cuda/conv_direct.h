@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * conv_direct: convolution by our own kernels, for shapes that cuDNN has no engine for, machines without it, and as
  * its check. Any window, stride and channel count. Shapes and meaning as in device.h; w is [c_out,k,k,c_in] in the
- * plan's type (conv_direct_weights makes it). All calls are asynchronous on the device's stream. */
+ * plan's type. All calls are asynchronous on the device's stream. */
 #pragma once
 #include "cuda.h"
 
@@ -12,7 +12,6 @@ int64_t conv_weight_count(const struct conv_shape *s);
 /* What the two gradients of the weights ask of cuda_scratch. */
 size_t conv_direct_scratch(const struct conv_shape *s);
 
-void conv_direct_weights(struct device *d, const struct conv_shape *s, const float *master, void *w);
 void conv_direct_forward(struct device *d, const struct conv_shape *s, const void *x, const void *w, const float *bias,
                          const void *residual, void *y);
 void conv_direct_backward_data(struct device *d, const struct conv_shape *s, const void *dy, const void *w, void *dx,

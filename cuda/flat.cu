@@ -49,6 +49,16 @@ static __device__ struct optimizer_step step_of(const struct adam_args *a, const
     return *s;
 }
 
+/* What follows from a new parameter. */
+static __device__ __forceinline__ void hand_on(const struct optimizer_step &s, int64_t i, float value, float *average,
+                                               __nv_bfloat16 *rounded)
+{
+    if (average)
+        average[i] = s.take * value + s.keep * average[i];
+    if (rounded)
+        store(rounded + i, value);
+}
+
 /* The vectors apart, so that the compiler may take it that they do not overlap. */
 static __global__ void __launch_bounds__(THREADS)
     adam_kernel(int64_t n, struct adam_args a, const struct step_rates *rates, const float *__restrict__ g,
@@ -68,10 +78,7 @@ static __global__ void __launch_bounds__(THREADS)
             p[i] = value;
             m[i] = mean;
             v[i] = square;
-            if (average)
-                average[i] = s.take * value + s.keep * average[i];
-            if (rounded)
-                store(rounded + i, value);
+            hand_on(s, i, value, average, rounded);
         }
     }
 }
@@ -102,10 +109,7 @@ static __global__ void __launch_bounds__(THREADS)
             const float sign = (float)((direction > 0) - (direction < 0)), value = s.shrink * p[i] - s.rate * sign;
             p[i] = value;
             m[i] = s.beta2 * mean + s.rest2 * gradient;
-            if (average)
-                average[i] = s.take * value + s.keep * average[i];
-            if (rounded)
-                store(rounded + i, value);
+            hand_on(s, i, value, average, rounded);
         }
     }
 }

@@ -9,6 +9,7 @@
 #include "base/die.h"
 #include "base/mem.h"
 #include "conv_direct.h"
+#include "cuda_ops.h"
 
 enum { PLANS = 3 }; /* that a search finds */
 
@@ -152,7 +153,7 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
         REQUIRE(s->type == DTYPE_BF16);
         CUDA_TRY(cudaMemsetAsync(sums, 0, w_count * sizeof(float), state.stream));
         conv_direct_backward_weights(&d, s, x, y, sums);
-        conv_direct_weights(&d, s, sums, dw);
+        cuda_cast(&d, (int64_t)w_count, DTYPE_F32, sums, s->type, dw);
         break;
     }
     case PASSES:
